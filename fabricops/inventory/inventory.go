@@ -1,0 +1,107 @@
+// Package inventory describes a network to raftmig: the file raftmig.yaml.
+// It holds names, addresses and paths, never secrets.
+package inventory
+
+import "time"
+
+// Network is the content of raftmig.yaml. Relative paths are relative to the
+// folder of the file.
+type Network struct {
+	// Name is typed by the operator at the point of no return.
+	Name          string `yaml:"name"`
+	SystemChannel string `yaml:"systemChannel"`
+	// Channels lists channels known beforehand; all others are found.
+	Channels  []string  `yaml:"channels,omitempty"`
+	Orderers  []Orderer `yaml:"orderers"`
+	Brokers   []Process `yaml:"brokers,omitempty"`
+	ZooKeeper []Process `yaml:"zookeeper,omitempty"`
+	Admin     Identity  `yaml:"admin"`
+	// Clients are identities that may write transactions, by channel; "*" is
+	// used for channels that are not named. Used to prove a channel after the
+	// migration.
+	Clients map[string]Identity `yaml:"clients,omitempty"`
+	Raft    Raft                `yaml:"raft,omitempty"`
+	Backup  Backup              `yaml:"backup,omitempty"`
+}
+
+// Orderer is an ordering node.
+type Orderer struct {
+	Process `yaml:",inline"`
+	// ServerName overrides the name that the TLS certificate is checked for.
+	ServerName string `yaml:"serverName,omitempty"`
+	// TLSRootCAs are PEM files that the server certificate must chain to.
+	TLSRootCAs []string `yaml:"tlsRootCAs"`
+	// ClusterHost and ClusterPort go into the consenter set; default: Address.
+	ClusterHost string `yaml:"clusterHost,omitempty"`
+	ClusterPort uint32 `yaml:"clusterPort,omitempty"`
+	// ServerCert and ClientCert are the PEM files of the node's cluster certificates.
+	ServerCert string `yaml:"serverCert"`
+	ClientCert string `yaml:"clientCert"`
+	// Operations is the host:port of the operations endpoints, "" if off.
+	Operations string `yaml:"operations,omitempty"`
+	// LedgerDir, WALDir and SnapDir are the node's FileLedger.Location,
+	// Consensus.WALDir and Consensus.SnapDir as seen from here.
+	LedgerDir string `yaml:"ledgerDir,omitempty"`
+	WALDir    string `yaml:"walDir,omitempty"`
+	SnapDir   string `yaml:"snapDir,omitempty"`
+}
+
+// Process is a node that can be stopped, started and backed up.
+type Process struct {
+	Name string `yaml:"name"`
+	// Address is host:port. A process that serves several lists them in Addresses.
+	Address   string   `yaml:"address"`
+	Addresses []string `yaml:"addresses,omitempty"`
+	// Log is the file that its log goes to.
+	Log string `yaml:"log,omitempty"`
+	// Data are the folders that a backup must contain.
+	Data    []string `yaml:"data,omitempty"`
+	Control Control  `yaml:"control"`
+}
+
+// Control says how a process is stopped and started.
+type Control struct {
+	// Kind is "process" (a child of raftmig on this machine), "command" (the
+	// operator's own commands) or "manual" (raftmig tells the operator and waits).
+	Kind string `yaml:"kind"`
+
+	// For kind process.
+	Command []string `yaml:"command,omitempty"`
+	Env     []string `yaml:"env,omitempty"` // NAME=value, added to a minimal environment
+	Dir     string   `yaml:"dir,omitempty"`
+	PIDFile string   `yaml:"pidFile,omitempty"`
+
+	// For kind command: run without a shell; Status exits 0 while the process runs.
+	Start  []string `yaml:"start,omitempty"`
+	Stop   []string `yaml:"stop,omitempty"`
+	Status []string `yaml:"status,omitempty"`
+
+	// StopTimeout bounds an orderly stop; default 60s.
+	StopTimeout time.Duration `yaml:"stopTimeout,omitempty"`
+	// StartTimeout bounds readiness; default 60s.
+	StartTimeout time.Duration `yaml:"startTimeout,omitempty"`
+}
+
+// Identity is an MSP folder with a signing certificate and key.
+type Identity struct {
+	MSPID  string `yaml:"mspID"`
+	MSPDir string `yaml:"mspDir"`
+	// TLSCert and TLSKey are used where a node demands client certificates.
+	TLSCert string `yaml:"tlsCert,omitempty"`
+	TLSKey  string `yaml:"tlsKey,omitempty"`
+}
+
+// Raft are the options of the consenter metadata; zero values take Fabric's
+// defaults (500ms, 10, 1, 5, 16 MiB).
+type Raft struct {
+	TickInterval         time.Duration `yaml:"tickInterval,omitempty"`
+	ElectionTick         uint32        `yaml:"electionTick,omitempty"`
+	HeartbeatTick        uint32        `yaml:"heartbeatTick,omitempty"`
+	MaxInflightBlocks    uint32        `yaml:"maxInflightBlocks,omitempty"`
+	SnapshotIntervalSize uint32        `yaml:"snapshotIntervalSize,omitempty"` // bytes
+}
+
+// Backup says where backups go; default: the run's folder.
+type Backup struct {
+	Dir string `yaml:"dir,omitempty"`
+}

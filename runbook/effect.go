@@ -1,0 +1,94 @@
+package runbook
+
+import "time"
+
+// EffectID names an effect within a run: the step, "#", a running number.
+// The same run replayed gives the same IDs.
+type EffectID string
+
+// EffectKind says what an effect does.
+type EffectKind string
+
+// Effects that only look.
+const (
+	GatherFacts      EffectKind = "gather-facts"      // → Evidence.Facts
+	ListChannels     EffectKind = "list-channels"     // → Evidence.ChannelList
+	ReadChannels     EffectKind = "read-channels"     // → Evidence.Channels, once
+	AwaitChannels    EffectKind = "await-channels"    // → Evidence.Channels, when Expect holds or Timeout is over
+	BuildMetadata    EffectKind = "build-metadata"    // → Evidence.Metadata
+	VerifyBackup     EffectKind = "verify-backup"     // → Evidence.Backup
+	ReadProcesses    EffectKind = "read-processes"    // → Evidence.Processes
+	SendTransactions EffectKind = "send-transactions" // one per channel; → Evidence.Transactions
+)
+
+// Effects that change the network.
+const (
+	SubmitUpdate    EffectKind = "submit-update"     // Channel, Change, Metadata
+	StopNodes       EffectKind = "stop-nodes"        // Tier; returns when they are proven down
+	StartNodes      EffectKind = "start-nodes"       // Tier; returns when they are ready
+	TakeBackup      EffectKind = "take-backup"       // → Evidence.Backup
+	RestoreBackup   EffectKind = "restore-backup"    // from the backup of this run
+	RemoveRaftState EffectKind = "remove-raft-state" // WAL and snapshot folders of all channels
+)
+
+// Mutating reports whether effects of this kind change the network.
+func (k EffectKind) Mutating() bool {
+	switch k {
+	case SubmitUpdate, StopNodes, StartNodes, TakeBackup, RestoreBackup, RemoveRaftState:
+		return true
+	default:
+		return false
+	}
+}
+
+// Tier is a group of processes that stop and start together.
+type Tier string
+
+// The tiers of a Kafka ordering service, in stop order.
+const (
+	TierOrderers  Tier = "orderers"
+	TierBrokers   Tier = "brokers"
+	TierZooKeeper Tier = "zookeeper"
+)
+
+// Change is one of the configuration updates of the guide.
+type Change string
+
+// The three updates. Each changes one thing (invariant R3).
+const (
+	ChangeEnterMaintenance Change = "enter-maintenance" // State NORMAL -> MAINTENANCE
+	ChangeSwitchType       Change = "switch-type"       // Type kafka -> etcdraft, Metadata set
+	ChangeExitMaintenance  Change = "exit-maintenance"  // State MAINTENANCE -> NORMAL
+)
+
+// Effect is something that the runbook wants done: data, no behaviour.
+type Effect struct {
+	ID      EffectID   `json:"id"`
+	Step    StepID     `json:"step"`
+	Kind    EffectKind `json:"kind"`
+	Channel string     `json:"channel,omitempty"` // SubmitUpdate
+	// Channels limits reading effects to these; empty means all that are known.
+	Channels []string      `json:"channels,omitempty"`
+	Change   Change        `json:"change,omitempty"`
+	Metadata []byte        `json:"metadata,omitempty"` // etcdraft.ConfigMetadata, marshalled
+	Tier     Tier          `json:"tier,omitempty"`
+	Expect   *Expectation  `json:"expect,omitempty"`
+	Timeout  time.Duration `json:"timeout,omitempty"` // 0 means the operator's default
+}
+
+// Expectation is a condition on what every node says of every channel.
+type Expectation struct {
+	Type  string `json:"type,omitempty"`  // consensus type, "" for any
+	State string `json:"state,omitempty"` // STATE_NORMAL or STATE_MAINTENANCE, "" for any
+	// MetadataHash is the hex SHA-256 of the consensus metadata, "" for any.
+	MetadataHash string `json:"metadata_hash,omitempty"`
+	// MinHeights are the heights, by channel, that every node must have reached.
+	MinHeights map[string]uint64 `json:"min_heights,omitempty"`
+	// Agreement demands the same height, last block hash and config sequence on every node.
+	Agreement bool `json:"agreement,omitempty"`
+	// TypeChangeLast demands that the last block is the type-changing config
+	// block with empty consenter metadata (invariant R6).
+	TypeChangeLast bool `json:"type_change_last,omitempty"`
+	// Leader demands one leader, the same on every node.
+	Leader bool `json:"leader,omitempty"`
+}
