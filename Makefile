@@ -1,0 +1,55 @@
+# raftmig: see README.md. Each target is short; `make help` lists them.
+GO        ?= go
+BIN       ?= bin/raftmig
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS   := -s -w -X main.version=$(VERSION)
+REHEARSAL ?= rehearsal
+# Packages with goroutines, for the race detector.
+RACE_PKGS ?= ./orderer/... ./runbook/... ./fabricops/... ./testnet/... ./tui/...
+
+.DEFAULT_GOAL := help
+.PHONY: help build test unit race e2e rehearse lint fmt fuzz golden cover bench clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the one static binary into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/raftmig
+
+test: lint unit race e2e ## everything that must pass (under 10 minutes on 2 cores)
+
+unit: ## fast tests of all packages
+	$(GO) test -short ./...
+
+race: ## the packages with goroutines under the race detector
+	$(GO) test -short -race $(RACE_PKGS)
+
+e2e: build ## real processes: rehearsals, rollbacks, crashes
+	RAFTMIG_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 20m ./cmd/raftmig/...
+
+rehearse: build ## a whole migration on a network on this machine
+	@rm -rf $(REHEARSAL)
+	$(BIN) rehearse --dir $(REHEARSAL)
+
+lint: ## formatting and vet
+	@test -z "$$(gofmt -l cmd fabricops orderer runbook testnet tui)" || { gofmt -l cmd fabricops orderer runbook testnet tui; echo 'run: make fmt'; exit 1; }
+	$(GO) vet ./...
+
+fmt: ## gofmt everything
+	gofmt -w cmd fabricops orderer runbook testnet tui
+
+golden: ## rewrite golden files; review the diff before committing it
+	$(GO) test ./tui/... -update
+	$(GO) test ./runbook/... ./orderer/... -rewrite
+
+fuzz: ## each fuzz target for 30 s (FUZZTIME=…)
+	.ci/fuzz $(or $(FUZZTIME),30s)
+
+bench: ## micro-benchmarks of the hot paths
+	$(GO) test -run '^$$' -bench . -benchmem ./orderer/...
+
+cover: ## coverage by package
+	$(GO) test -short -coverprofile=cover.out ./... && $(GO) tool cover -func=cover.out | tail -1
+
+clean: ## remove what the targets made
+	rm -rf bin $(REHEARSAL) cover.out
