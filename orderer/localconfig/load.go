@@ -1,0 +1,91 @@
+package localconfig
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+)
+
+// FileName is the name of the configuration file.
+const FileName = "orderer.yaml"
+
+// Load reads the configuration. environ has the form of os.Environ; it holds
+// the overrides and, where dir is empty, FABRIC_CFG_PATH. Without either the
+// file is looked for in the working directory and in /etc/hyperledger/fabric.
+func Load(dir string, environ []string) (*TopLevel, error) {
+	path, err := find(dir, environ)
+	if err != nil {
+		return nil, fmt.Errorf("Error reading configuration: %w", err) //nolint:staticcheck // Fabric's text
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("Error reading configuration: %w", err) //nolint:staticcheck // Fabric's text
+	}
+	return Parse(path, b, environ)
+}
+
+func find(dir string, environ []string) (string, error) {
+	dirs := []string{dir}
+	if dir == "" {
+		dirs = []string{".", "/etc/hyperledger/fabric"}
+		for _, e := range environ {
+			if v, ok := strings.CutPrefix(e, "FABRIC_CFG_PATH="); ok && v != "" {
+				dirs = append([]string{v}, dirs...)
+			}
+		}
+	}
+	for _, d := range dirs {
+		path := filepath.Join(d, FileName)
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("no %s in %s", FileName, strings.Join(dirs, ", "))
+}
+
+// Parse reads the configuration from b. path is the file that b came from: it
+// is named in errors, and its folder is where relative paths start.
+func Parse(path string, b []byte, environ []string) (*TopLevel, error) {
+	tree, err := parseTree(b)
+	if err != nil {
+		return nil, fmt.Errorf("Error reading configuration: %s: %w", path, err) //nolint:staticcheck // Fabric's text
+	}
+	d := newDecoder(environ)
+	c := &TopLevel{}
+	c.General.BCCSP = defaultBCCSP()
+	d.section(reflect.ValueOf(c).Elem(), tree, "", false)
+	if err := errors.Join(d.errs...); err != nil {
+		return nil, fmt.Errorf("Error unmarshalling config into struct: %s: %w", path, err) //nolint:staticcheck // Fabric's text
+	}
+	c.notes = d.notes
+	c.setDefaults()
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	c.resolvePaths(filepath.Dir(path))
+	return c, nil
+}
+
+// resolvePaths makes the paths that spec 8.1 lists relative to dir.
+func (c *TopLevel) resolvePaths(dir string) {
+	abs := func(p *string) {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	g := &c.General
+	for _, p := range []*string{
+		&g.TLS.PrivateKey, &g.TLS.Certificate, &g.Cluster.ClientPrivateKey, &g.Cluster.ClientCertificate,
+		&g.BootstrapFile, &g.LocalMSPDir, &c.FileLedger.Location,
+	} {
+		abs(p)
+	}
+	for _, paths := range [][]string{g.TLS.RootCAs, g.TLS.ClientRootCAs, g.Cluster.RootCAs} {
+		for i := range paths {
+			abs(&paths[i])
+		}
+	}
+}
