@@ -1,0 +1,74 @@
+package cryptogen
+
+import (
+	"fmt"
+	"os"
+
+	"raftmig/testnet/internal/strictyaml"
+)
+
+// Config is the content of a crypto-config.yaml.
+type Config struct {
+	OrdererOrgs []OrgSpec `yaml:"OrdererOrgs"`
+	PeerOrgs    []OrgSpec `yaml:"PeerOrgs"`
+}
+
+// OrgSpec describes an organization.
+type OrgSpec struct {
+	Name          string       `yaml:"Name"`
+	Domain        string       `yaml:"Domain"`
+	EnableNodeOUs bool         `yaml:"EnableNodeOUs"`
+	CA            NodeSpec     `yaml:"CA"`
+	Specs         []NodeSpec   `yaml:"Specs"`
+	Template      NodeTemplate `yaml:"Template"`
+	Users         UsersSpec    `yaml:"Users"`
+}
+
+// NodeSpec describes a node, or the CA of an organization. CommonName and
+// SANS are templates over .Hostname, .Domain and (SANS only) .CommonName.
+type NodeSpec struct {
+	Hostname           string   `yaml:"Hostname"`
+	CommonName         string   `yaml:"CommonName"`
+	Country            string   `yaml:"Country"`
+	Province           string   `yaml:"Province"`
+	Locality           string   `yaml:"Locality"`
+	OrganizationalUnit string   `yaml:"OrganizationalUnit"`
+	StreetAddress      string   `yaml:"StreetAddress"`
+	PostalCode         string   `yaml:"PostalCode"`
+	SANS               []string `yaml:"SANS"`
+}
+
+// NodeTemplate describes Count nodes numbered from Start. Hostname is a
+// template over .Prefix ("peer" or "orderer"), .Index and .Domain.
+type NodeTemplate struct {
+	Count    int      `yaml:"Count"`
+	Start    int      `yaml:"Start"`
+	Hostname string   `yaml:"Hostname"`
+	SANS     []string `yaml:"SANS"`
+}
+
+// UsersSpec is the number of users beside Admin; orderer organizations ignore it.
+type UsersSpec struct {
+	Count int `yaml:"Count"`
+}
+
+// Parse reads a crypto-config.yaml. Errors name file and line.
+func Parse(name string, data []byte) (*Config, error) {
+	c := &Config{}
+	if err := strictyaml.Decode(name, data, c, nil); err != nil {
+		return nil, err
+	}
+	if len(c.OrdererOrgs)+len(c.PeerOrgs) == 0 {
+		return nil, fmt.Errorf("%s: it has neither OrdererOrgs nor PeerOrgs", name)
+	}
+	return c, nil
+}
+
+// Load reads a crypto-config.yaml from a file.
+func Load(file string) (*Config, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the crypto configuration: %w", err)
+	}
+	return Parse(file, data)
+}
