@@ -1,0 +1,47 @@
+package cluster
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Defaults of the replication keys of General.Cluster (spec 8.2).
+const (
+	DefaultReplicationBufferSize   = 20 << 20
+	DefaultReplicationPullTimeout  = 5 * time.Second
+	DefaultReplicationRetryTimeout = 5 * time.Second
+	DefaultReplicationMaxRetries   = 12
+)
+
+// PullerConfig is what NewPullerFactory needs. Zero values mean the defaults.
+type PullerConfig struct {
+	TLS ClientTLS
+	// DialTimeout limits a connection attempt, PullTimeout the wait for a block.
+	DialTimeout, PullTimeout time.Duration
+	// RetryTimeout is the pause after a failed attempt.
+	RetryTimeout time.Duration
+	// BufferSize is how many bytes of blocks are verified together.
+	BufferSize int
+	// Logger is named orderer.common.cluster.puller.
+	Logger *zap.SugaredLogger
+}
+
+func (c PullerConfig) withDefaults() PullerConfig {
+	setDefault(&c.DialTimeout, DefaultDialTimeout)
+	setDefault(&c.PullTimeout, DefaultReplicationPullTimeout)
+	setDefault(&c.RetryTimeout, DefaultReplicationRetryTimeout)
+	setDefault(&c.BufferSize, DefaultReplicationBufferSize)
+	if c.Logger == nil {
+		c.Logger = zap.NewNop().Sugar()
+	}
+	return c
+}
+
+// PullerFactory makes block pullers for channels.
+type PullerFactory struct{ cfg PullerConfig }
+
+// NewPullerFactory returns a factory; it opens nothing.
+func NewPullerFactory(cfg PullerConfig) *PullerFactory {
+	return &PullerFactory{cfg: cfg.withDefaults()}
+}

@@ -1,0 +1,146 @@
+package cluster
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	ab "github.com/hyperledger/fabric-protos-go/orderer"
+	"go.uber.org/zap"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+)
+
+var (
+	errNoChannel    = errors.New("badly formatted message, cannot extract channel")
+	errNoClientCert = errors.New("no TLS certificate sent")
+	errUnauthorized = errors.New("certificate extracted from TLS connection isn't authorized")
+	errNoPayload    = errors.New("message is neither a Submit nor a Consensus request")
+)
+
+// Handler takes the messages of consenters that were identified. An error ends
+// the stream that the message came on.
+type Handler interface {
+	// OnConsensus takes a consensus message from the consenter with the Raft ID sender.
+	OnConsensus(channel string, sender uint64, req *ab.ConsensusRequest) error
+	// OnSubmit takes a transaction that the consenter sender forwards.
+	OnSubmit(channel string, sender uint64, req *ab.SubmitRequest) error
+}
+
+// ServiceConfig is what NewService needs.
+type ServiceConfig struct {
+	// Comm knows the consenters.
+	Comm    *Comm
+	Handler Handler
+}
+
+// Service implements orderer.Cluster. Messages are authenticated one by one;
+// the TLS layer has to ask for a client certificate.
+type Service struct {
+	ab.UnimplementedClusterServer
+	comm    *Comm
+	handler Handler
+	log     *zap.SugaredLogger
+}
+
+// NewService makes the server side of the cluster's communication.
+func NewService(cfg ServiceConfig) *Service {
+	return &Service{comm: cfg.Comm, handler: cfg.Handler, log: cfg.Comm.log}
+}
+
+// Step takes messages until the stream ends or one is refused. It answers nothing.
+func (s *Service) Step(stream ab.Cluster_StepServer) error {
+	s.comm.metrics.ingressCount.Add(1)
+	defer s.comm.metrics.ingressCount.Add(-1)
+
+	from := s.peer(stream.Context())
+	for {
+		req, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			s.log.Debugf("%s(%s) disconnected", from.name, from.addr)
+			return nil
+		}
+		if err != nil {
+			s.log.Debugf("Stream read from %s(%s) failed: %v", from.name, from.addr, err)
+			return err
+		}
+		if err := s.handle(req, from); err != nil {
+			s.log.Warnf("Closing stream from %s(%s): %v", from.name, from.addr, err)
+			return err
+		}
+	}
+}
+
+func (s *Service) handle(req *ab.StepRequest, from *incoming) error {
+	switch {
+	case req.GetSubmitRequest() != nil:
+		submit := req.GetSubmitRequest()
+		sender, err := s.authenticate(submit.Channel, from)
+		if err != nil {
+			return err
+		}
+		if submit.Payload == nil {
+			return fmt.Errorf("submit request of node %d without a payload", sender)
+		}
+		return s.handler.OnSubmit(submit.Channel, sender, submit)
+	case req.GetConsensusRequest() != nil:
+		consensus := req.GetConsensusRequest()
+		sender, err := s.authenticate(consensus.Channel, from)
+		if err != nil {
+			return err
+		}
+		return s.handler.OnConsensus(consensus.Channel, sender, consensus)
+	default:
+		return errNoPayload
+	}
+}
+
+func (s *Service) authenticate(channel string, from *incoming) (uint64, error) {
+	if channel == "" {
+		return 0, errNoChannel
+	}
+	sender, err := s.comm.sender(channel, from.clientKey)
+	if err != nil {
+		return 0, err
+	}
+	from.expiry.check(channel)
+	return sender, nil
+}
+
+// incoming is the other end of a stream.
+type incoming struct {
+	name, addr string
+	clientKey  []byte // PKIX, nil without a certificate
+	expiry     *expiryWarning
+}
+
+func (s *Service) peer(ctx context.Context) *incoming {
+	in := &incoming{expiry: &expiryWarning{
+		threshold: s.comm.cfg.CertExpirationWarningThreshold, log: s.log, now: time.Now,
+	}}
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return in
+	}
+	in.addr = p.Addr.String()
+	if cert := clientCertificate(p); cert != nil {
+		in.name = cert.Subject.CommonName
+		in.clientKey = cert.RawSubjectPublicKeyInfo
+		in.expiry.notAfter = cert.NotAfter
+	}
+	in.expiry.node, in.expiry.endpoint = in.name, in.addr
+	return in
+}
+
+// clientCertificate returns the leaf certificate that the client presented and
+// proved to hold, or nil.
+func clientCertificate(p *peer.Peer) *x509.Certificate {
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	if !ok || len(info.State.PeerCertificates) == 0 {
+		return nil
+	}
+	return info.State.PeerCertificates[0]
+}

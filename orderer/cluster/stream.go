@@ -1,0 +1,170 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	ab "github.com/hyperledger/fabric-protos-go/orderer"
+	"google.golang.org/grpc"
+
+	"raftmig/orderer/metrics"
+)
+
+// Errors that end a stream or refuse a message (spec 5.3).
+var (
+	ErrAborted      = errors.New("aborted")
+	ErrOverflow     = errors.New("send queue overflown")
+	ErrRPCTimeout   = errors.New("rpc timeout expired")
+	ErrShutdown     = errors.New("communication has been shut down")
+	errStreamClosed = errors.New("stream closed by the server")
+	errServerSpoke  = errors.New("server sent an unexpected response")
+)
+
+type messageType int
+
+const (
+	consensusMessages messageType = iota
+	transactionMessages
+	messageTypes
+)
+
+func (t messageType) String() string {
+	if t == transactionMessages {
+		return "transaction"
+	}
+	return "consensus"
+}
+
+// outgoing is a queued message; report, if any, is called once, with nil when
+// the message was written to the stream.
+type outgoing struct {
+	req    *ab.StepRequest
+	report func(error)
+}
+
+func (o outgoing) done(err error) {
+	if o.report != nil {
+		o.report(err)
+	}
+}
+
+// stream is a Step stream with its queue. It is usable at once; the gRPC
+// stream is opened by its own goroutine.
+type stream struct {
+	kind    messageType
+	queue   chan outgoing
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	timeout time.Duration
+
+	queueLength metrics.Gauge
+	sendTime    metrics.Histogram
+	dropped     metrics.Counter
+	onUse       func()
+}
+
+// send queues a message. It returns an error if the stream has ended or, for
+// a consensus message, if the queue is full, which ends the stream too. A
+// transaction waits for a place in the queue.
+func (s *stream) send(o outgoing) error {
+	if s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	if s.kind == consensusMessages {
+		select {
+		case s.queue <- o:
+		default:
+			s.dropped.Add(1)
+			s.cancel(ErrOverflow)
+			return ErrOverflow
+		}
+	} else {
+		select {
+		case s.queue <- o:
+		case <-s.ctx.Done():
+			return context.Cause(s.ctx)
+		}
+	}
+	s.queueLength.Set(float64(len(s.queue)))
+	if s.ctx.Err() != nil { // it may have ended after the queue was emptied for the last time
+		s.drain()
+	}
+	return nil
+}
+
+// run opens the gRPC stream and writes what is queued until the stream ends.
+func (s *stream) run(conn *grpc.ClientConn) {
+	defer s.drain()
+	defer s.cancel(ErrAborted)
+	rpc, err := ab.NewClusterClient(conn).Step(s.ctx)
+	if err != nil {
+		s.cancel(fmt.Errorf("opening stream: %w", err))
+		return
+	}
+	go s.receive(rpc)
+
+	timer := time.AfterFunc(s.timeout, func() { s.cancel(ErrRPCTimeout) })
+	timer.Stop()
+	defer timer.Stop()
+	for {
+		select {
+		case o := <-s.queue:
+			s.queueLength.Set(float64(len(s.queue)))
+			s.onUse()
+			start := time.Now()
+			timer.Reset(s.timeout)
+			err := rpc.Send(o.req)
+			timer.Stop()
+			if err != nil {
+				err = s.sendError(err)
+				s.cancel(err)
+				o.done(err)
+				return
+			}
+			s.sendTime.Observe(time.Since(start).Seconds())
+			o.done(nil)
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// sendError replaces the io.EOF of a failed Send by the reason that ended the
+// stream, which receive finds out.
+func (s *stream) sendError(err error) error {
+	if errors.Is(err, io.EOF) {
+		<-s.ctx.Done()
+	}
+	if cause := context.Cause(s.ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// receive waits for the end of the stream; servers send nothing before it.
+func (s *stream) receive(rpc ab.Cluster_StepClient) {
+	_, err := rpc.Recv()
+	switch {
+	case err == nil:
+		s.cancel(errServerSpoke)
+	case errors.Is(err, io.EOF):
+		s.cancel(errStreamClosed)
+	default:
+		s.cancel(err)
+	}
+}
+
+// drain reports the messages that will not be sent any more.
+func (s *stream) drain() {
+	for {
+		select {
+		case o := <-s.queue:
+			o.done(context.Cause(s.ctx))
+		default:
+			return
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package cluster
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+)
+
+// ErrNoClientTLS is returned for every connection where the node has no
+// cluster client certificate (spec 8.5).
+var ErrNoClientTLS = errors.New("cluster client TLS is not configured")
+
+// ClientTLS is the client side of connections to other orderers.
+type ClientTLS struct {
+	// Certificate is this node's cluster client certificate with its key. Nil
+	// means that there is none; every connection then fails.
+	Certificate *tls.Certificate
+	// RootCAs returns the certificates that server certificates are verified
+	// against: the TLS CAs of the orderer organizations of all channels and
+	// General.Cluster.RootCAs. It is called for each new connection.
+	RootCAs func() *x509.CertPool
+	// TimeShift moves the time of certificate checks back (TLSHandshakeTimeShift).
+	TimeShift time.Duration
+}
+
+// CertificateDER returns this node's client certificate, or nil.
+func (c ClientTLS) CertificateDER() []byte {
+	if c.Certificate == nil || len(c.Certificate.Certificate) == 0 {
+		return nil
+	}
+	return c.Certificate.Certificate[0]
+}
+
+// config returns TLS settings for a connection; roots overrides RootCAs if not nil.
+func (c ClientTLS) config(roots *x509.CertPool) (*tls.Config, error) {
+	if c.Certificate == nil {
+		return nil, ErrNoClientTLS
+	}
+	if roots == nil && c.RootCAs != nil {
+		roots = c.RootCAs()
+	}
+	if roots == nil {
+		roots = x509.NewCertPool() // nil would mean the machine's own roots
+	}
+	cfg := &tls.Config{
+		Certificates: []tls.Certificate{*c.Certificate},
+		RootCAs:      roots,
+		MinVersion:   tls.VersionTLS12,
+	}
+	if c.TimeShift > 0 {
+		shift := c.TimeShift
+		cfg.Time = func() time.Time { return time.Now().Add(-shift) }
+	}
+	return cfg, nil
+}
+
+// pinned returns credentials that also require the server to present the
+// public key of serverCert (DER).
+func (c ClientTLS) pinned(endpoint string, serverCert []byte) (credentials.TransportCredentials, error) {
+	expected, err := x509.ParseCertificate(serverCert)
+	if err != nil {
+		return nil, fmt.Errorf("invalid certificate DER: %w", err)
+	}
+	cfg, err := c.config(nil)
+	if err != nil {
+		return nil, err
+	}
+	cfg.VerifyConnection = func(state tls.ConnectionState) error {
+		if len(state.PeerCertificates) == 0 ||
+			!bytes.Equal(state.PeerCertificates[0].RawSubjectPublicKeyInfo, expected.RawSubjectPublicKeyInfo) {
+			return fmt.Errorf("public key of server certificate presented by %s doesn't match the expected public key", endpoint)
+		}
+		return nil
+	}
+	return credentials.NewTLS(cfg), nil
+}
