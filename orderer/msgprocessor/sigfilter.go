@@ -1,0 +1,44 @@
+package msgprocessor
+
+import (
+	"fmt"
+
+	ab "github.com/hyperledger/fabric-protos-go/orderer"
+	"go.uber.org/zap"
+
+	"raftmig/orderer/channelconfig"
+	"raftmig/orderer/policies"
+	"raftmig/orderer/protoutil"
+)
+
+// SigFilter evaluates a message's signature against /Channel/Writers or, in
+// maintenance mode, against /Channel/Orderer/Writers (spec 1.6). It looks at
+// the state only, not at the capability.
+type SigFilter struct {
+	Logger *zap.SugaredLogger
+}
+
+// Apply implements Rule. A signature that does not suffice is ErrPermissionDenied.
+func (f SigFilter) Apply(config channelconfig.Resources, msg *protoutil.Message) error {
+	o, err := ordererConfig(config)
+	if err != nil {
+		return err
+	}
+	signed, err := protoutil.EnvelopeAsSignedData(msg.Envelope)
+	if err != nil {
+		return fmt.Errorf("could not convert message to signedData: %w", err)
+	}
+	name := policies.ChannelWriters
+	if o.ConsensusState() == ab.ConsensusType_STATE_MAINTENANCE {
+		name = policies.ChannelOrdererWriters
+	}
+	policy, ok := config.PolicyManager().GetPolicy(name)
+	if !ok {
+		return fmt.Errorf("could not find policy %s", name)
+	}
+	if err := policy.EvaluateSignedData(signed); err != nil {
+		f.Logger.Warnw("SigFilter evaluation failed", "error", err.Error(), "ConsensusState", o.ConsensusState(), "policyName", name)
+		return fmt.Errorf("%s: %w", err.Error(), ErrPermissionDenied)
+	}
+	return nil
+}
