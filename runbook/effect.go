@@ -10,14 +10,19 @@ type EffectID string
 type EffectKind string
 
 // Effects that only look.
+//
+// AwaitChannels polls Expect.Judge until it finds nothing. It returns the last
+// observation as evidence also when the time is over: that is no error, the
+// runbook judges the evidence itself. A node that cannot be read is no error
+// either: its NodeState says why.
 const (
 	GatherFacts      EffectKind = "gather-facts"      // → Evidence.Facts
 	ListChannels     EffectKind = "list-channels"     // → Evidence.ChannelList
 	ReadChannels     EffectKind = "read-channels"     // → Evidence.Channels, once
-	AwaitChannels    EffectKind = "await-channels"    // → Evidence.Channels, when Expect holds or Timeout is over
+	AwaitChannels    EffectKind = "await-channels"    // → Evidence.Channels, when Expect holds or Timeout is over; see below
 	BuildMetadata    EffectKind = "build-metadata"    // → Evidence.Metadata
 	VerifyBackup     EffectKind = "verify-backup"     // → Evidence.Backup
-	ReadProcesses    EffectKind = "read-processes"    // → Evidence.Processes
+	ReadProcesses    EffectKind = "read-processes"    // Tier, or "" for all; → Evidence.Processes
 	SendTransactions EffectKind = "send-transactions" // one per channel; → Evidence.Transactions
 )
 
@@ -84,6 +89,8 @@ type Expectation struct {
 	MetadataHash string `json:"metadata_hash,omitempty"`
 	// MinHeights are the heights, by channel, that every node must have reached.
 	MinHeights map[string]uint64 `json:"min_heights,omitempty"`
+	// NoMetadata demands empty consensus metadata, as the guide has it for Kafka.
+	NoMetadata bool `json:"no_metadata,omitempty"`
 	// Agreement demands the same height, last block hash and config sequence on every node.
 	Agreement bool `json:"agreement,omitempty"`
 	// TypeChangeLast demands that the last block is the type-changing config

@@ -1,0 +1,120 @@
+package runbook
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The equivalent commands of steps: what an operator would type who does the
+// step by hand with Fabric's own tools. $ORDERER is the host:port of an
+// orderer and $CA the file of its TLS CA. Lines fit 80 columns as long as the
+// names of channels and nodes do.
+
+// commandsFetch fetches the last config block of every channel named.
+func commandsFetch(channels []string) []string {
+	return []string{
+		loop("CH", channels),
+		`  peer channel fetch config $CH.block -c $CH -o $ORDERER --tls --cafile $CA`,
+		`  configtxlator proto_decode --type common.Block --input $CH.block |`,
+		`    jq .data.data[0].payload.data.config > $CH.json`,
+		`  jq .channel_group.groups.Orderer.values.ConsensusType.value $CH.json`,
+		`done`,
+	}
+}
+
+// commandsUpdate makes one change on every channel named, in this order.
+func commandsUpdate(channels []string, edit ...string) []string {
+	out := []string{
+		`V=.channel_group.groups.Orderer.values.ConsensusType.value`,
+		loop("CH", channels),
+		`  peer channel fetch config $CH.block -c $CH -o $ORDERER --tls --cafile $CA`,
+		`  configtxlator proto_decode --type common.Block --input $CH.block |`,
+		`    jq .data.data[0].payload.data.config > $CH.json`,
+	}
+	out = append(out, edit...)
+	return append(out,
+		`  configtxlator proto_encode --type common.Config \`,
+		`    --input $CH.json --output $CH.old`,
+		`  configtxlator proto_encode --type common.Config \`,
+		`    --input $CH.new.json --output $CH.new`,
+		`  configtxlator compute_update --channel_id $CH --original $CH.old \`,
+		`    --updated $CH.new | configtxlator proto_decode \`,
+		`    --type common.ConfigUpdate | jq '{payload:{header:{channel_header:`,
+		`    {channel_id:"'$CH'",type:2}},data:{config_update:.}}}' |`,
+		`    configtxlator proto_encode --type common.Envelope --output $CH.tx`,
+		`  peer channel update -f $CH.tx -c $CH -o $ORDERER --tls --cafile $CA`,
+		`done`,
+	)
+}
+
+func editState(state string) []string {
+	return []string{fmt.Sprintf(`  jq "$V.state=\"%s\"" $CH.json > $CH.new.json`, state)}
+}
+
+func editType() []string {
+	return []string{
+		`  jq --slurpfile m metadata.json \`,
+		`    "$V.type=\"etcdraft\" | $V.metadata=\$m[0]" $CH.json > $CH.new.json`,
+	}
+}
+
+func commandsControl(verb string, nodes []string) []string {
+	var out []string
+	for _, n := range nodes {
+		out = append(out, fmt.Sprintf("ssh %s systemctl %s %s", n, verb, unit(n)))
+	}
+	return out
+}
+
+// unit stands for the name of the service, which only the operator knows.
+func unit(node string) string { return node + ".service" }
+
+// loop begins a shell loop, folded to 80 columns.
+func loop(variable string, values []string) string {
+	const width = 78
+	line := "for " + variable + " in"
+	var out strings.Builder
+	for _, v := range values {
+		if len(line)+1+len(v) > width {
+			out.WriteString(line + " \\\n")
+			line = "   "
+		}
+		line += " " + v
+	}
+	out.WriteString(line + "; do")
+	return out.String()
+}
+
+// list puts names on one line, the first few and how many more.
+func list(names []string) string {
+	const most = 4
+	if len(names) == 0 {
+		return "none"
+	}
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Sections of the guide, "Migrating from Kafka to Raft".
+const (
+	guideAssumptions = "Migrating from Kafka to Raft: Assumptions and considerations"
+	guidePrepare     = "Migrating from Kafka to Raft: Preparing to migrate"
+	guideEntry       = "Migrating from Kafka to Raft: Entry to maintenance mode"
+	guideBackup      = "Migrating from Kafka to Raft: Backup files and shut down servers"
+	guideSwitch      = "Migrating from Kafka to Raft: Switch to Raft in maintenance mode"
+	guideRestart     = "Migrating from Kafka to Raft: Restart and validate leader"
+	guideExit        = "Migrating from Kafka to Raft: Switch out of maintenance mode"
+	guideAbort       = "Migrating from Kafka to Raft: Abort and rollback"
+)
+
+// undoWayBack is the undo of steps before the point of no return.
+func undoWayBack(k *knowledge) string { return wayBack(k) }

@@ -1,0 +1,195 @@
+package runbook
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// knowledge is what the events so far have taught. Steps read it; only learn
+// and the runbook's handlers write it.
+type knowledge struct {
+	plan     Plan
+	system   string
+	channels []string // the system channel first, the rest sorted
+	findings []Finding
+	metadata *ConsenterMetadata
+	// states is what was observed last of each channel, at observedAt.
+	states     map[string]ChannelState
+	observedAt time.Time
+	// heights are proven: every node must have at least these from now on.
+	heights map[string]uint64
+	// intended and settled are the updates, by change and channel, that may
+	// have been submitted, and those known to be in force.
+	intended map[Change]map[string]bool
+	settled  map[Change]map[string]bool
+	backup   *BackupReceipt
+	// changed is set once any mutating effect was intended, stopped once
+	// processes may have been stopped.
+	changed bool
+	stopped bool
+	// exiting is set once the first update that leaves maintenance on Raft was
+	// intended; stayed once that update was refused and every node of every
+	// channel was then seen to be in maintenance still.
+	exiting bool
+	stayed  bool
+	// stale is set by a resumption and cleared by the last-block gate.
+	stale       bool
+	rollingBack bool
+}
+
+func newKnowledge(p Plan) *knowledge {
+	return &knowledge{
+		plan:     p,
+		states:   map[string]ChannelState{},
+		heights:  map[string]uint64{},
+		intended: map[Change]map[string]bool{},
+		settled:  map[Change]map[string]bool{},
+	}
+}
+
+// others returns all channels but the system channel.
+func (k *knowledge) others() []string {
+	if len(k.channels) == 0 {
+		return nil
+	}
+	return k.channels[1:]
+}
+
+// nodes returns the names of the plan's processes of a tier.
+func (k *knowledge) nodes(t Tier) []string {
+	switch t {
+	case TierOrderers:
+		return k.plan.Orderers
+	case TierBrokers:
+		return k.plan.Brokers
+	case TierZooKeeper:
+		return k.plan.ZooKeeper
+	default:
+		return slices.Concat(k.plan.Orderers, k.plan.Brokers, k.plan.ZooKeeper)
+	}
+}
+
+// switching reports whether any channel's type may have been changed.
+func (k *knowledge) switching() bool { return len(k.intended[ChangeSwitchType]) > 0 }
+
+// entering reports whether any channel may have been put into maintenance.
+func (k *knowledge) entering() bool { return len(k.intended[ChangeEnterMaintenance]) > 0 }
+
+func (k *knowledge) metadataHash() string {
+	if k.metadata == nil {
+		return ""
+	}
+	return k.metadata.Hash
+}
+
+// intend notes that an effect is about to be performed.
+func (k *knowledge) intend(e Effect) {
+	if e.Kind.Mutating() {
+		k.changed = true
+	}
+	switch e.Kind {
+	case SubmitUpdate:
+		mark(k.intended, e.Change, e.Channel)
+		if e.Step == StepExitNormal {
+			k.exiting, k.stayed = true, false
+		}
+	case StopNodes:
+		k.stopped = true
+	}
+}
+
+// observe keeps what was seen of channels, whether it is what was hoped for or not.
+func (k *knowledge) observe(ev Evidence, when time.Time) {
+	for _, c := range ev.Channels {
+		k.states[c.Name] = cloneChannel(c)
+		k.observedAt = when
+	}
+	if len(ev.Findings) > 0 {
+		k.findings = Downgrade(ev.Findings, k.plan.IgnoreChecks)
+	}
+}
+
+// accept keeps what the evidence of a successful effect proves.
+func (k *knowledge) accept(e Effect, ev Evidence) {
+	switch e.Kind {
+	case ListChannels:
+		k.adoptChannels(*ev.ChannelList)
+	case BuildMetadata:
+		m := *ev.Metadata
+		k.metadata = &m
+	case SubmitUpdate:
+		mark(k.settled, e.Change, e.Channel)
+		if u := ev.Update; u != nil && u.Block > 0 {
+			k.raise(e.Channel, u.Block+1)
+		}
+	case AwaitChannels:
+		for _, c := range ev.Channels {
+			k.raise(c.Name, highest(c))
+		}
+	case TakeBackup, VerifyBackup:
+		b := *ev.Backup
+		b.Heights = maps.Clone(b.Heights)
+		k.backup = &b
+	case RestoreBackup:
+		k.heights = maps.Clone(k.backup.Heights)
+	case SendTransactions:
+		for _, t := range ev.Transactions {
+			k.raise(t.Channel, t.Block+1)
+		}
+	case StartNodes:
+		if e.Tier == TierOrderers {
+			k.stopped = false
+		}
+	}
+}
+
+func (k *knowledge) adoptChannels(l ChannelList) {
+	k.system = l.System
+	rest := slices.DeleteFunc(slices.Clone(l.Names), func(n string) bool { return n == l.System })
+	slices.Sort(rest)
+	k.channels = append([]string{l.System}, slices.Compact(rest)...)
+}
+
+func (k *knowledge) raise(channel string, height uint64) {
+	k.heights[channel] = max(k.heights[channel], height)
+}
+
+// minHeights returns the proven heights of the channels named.
+func (k *knowledge) minHeights(channels []string) map[string]uint64 {
+	out := map[string]uint64{}
+	for _, c := range channels {
+		if h, ok := k.heights[c]; ok {
+			out[c] = h
+		}
+	}
+	return out
+}
+
+// matrix returns the last observation of every known channel, in order.
+func (k *knowledge) matrix() []ChannelState {
+	out := make([]ChannelState, 0, len(k.states))
+	for _, name := range k.channels {
+		if c, ok := k.states[name]; ok {
+			out = append(out, cloneChannel(c))
+		}
+	}
+	return out
+}
+
+func highest(c ChannelState) uint64 {
+	var h uint64
+	for _, n := range c.Nodes {
+		if n.Error == "" {
+			h = max(h, n.Height)
+		}
+	}
+	return h
+}
+
+func mark(m map[Change]map[string]bool, c Change, channel string) {
+	if m[c] == nil {
+		m[c] = map[string]bool{}
+	}
+	m[c][channel] = true
+}

@@ -1,0 +1,73 @@
+package runbook
+
+import "slices"
+
+var stepRollbackNormal = step{
+	id: StepRollbackNormal,
+	skip: func(k *knowledge) string {
+		switch {
+		case !k.changed:
+			return "nothing was changed"
+		case !k.entering():
+			return "no channel entered maintenance mode"
+		default:
+			return ""
+		}
+	},
+	do: []wave{
+		{effects: lookBeforeExit, judge: judgeBackOnKafka},
+		submitWave(ChangeExitMaintenance, func(k *knowledge) []string { return keepEntered(k, systemChannel(k)) }),
+		awaitWave(systemChannel, func(k *knowledge) Expectation { return expectProven(k, ChangeExitMaintenance, systemChannel(k)) }, hintBehind),
+		submitWave(ChangeExitMaintenance, func(k *knowledge) []string { return keepEntered(k, k.others()) }),
+	},
+	verify: verifyUpdate,
+	undo:   undoRollback,
+	explain: func(k *knowledge) Explain {
+		return Explain{
+			Title: "Leave maintenance mode on Kafka",
+			What: "Look which channels are in maintenance mode. Set State to STATE_NORMAL " +
+				"there, on the system channel " + k.system + " first.",
+			Why:      "The network goes on with Kafka as before.",
+			Verify:   "The config block that carries the update is read from every orderer.",
+			Estimate: updateEstimate(k),
+			Guide:    guideAbort,
+			Commands: commandsUpdate(k.channels, editState(StateNormal)...),
+		}
+	},
+}
+
+// lookBeforeExit reads all channels. After a restore every orderer must be
+// back in maintenance with all that the backup had. Without one, an update
+// that was perhaps submitted a moment before gets time to show.
+func lookBeforeExit(k *knowledge) []Effect {
+	e := Effect{Kind: AwaitChannels, Channels: allChannels(k), Timeout: patience(k)}
+	x := Expectation{Type: TypeKafka, NoMetadata: true, MinHeights: k.minHeights(k.channels)}
+	if k.switching() {
+		x.State, x.Agreement = StateMaintenance, true
+	} else if unsettled(k) {
+		x.State, e.Timeout = StateMaintenance, settle
+	}
+	e.Expect = &x
+	return []Effect{e}
+}
+
+// unsettled reports whether an update may be under way of which nothing is known.
+func unsettled(k *knowledge) bool {
+	return len(k.intended[ChangeEnterMaintenance]) > len(k.settled[ChangeEnterMaintenance])
+}
+
+func judgeBackOnKafka(k *knowledge, e Effect, ev Evidence) *Problem {
+	if !k.switching() && e.Expect.State != "" {
+		x := *e.Expect
+		x.State = "" // it was only waited for
+		e.Expect = &x
+	}
+	return judgeChannels(k, e, ev, "Look at the log of the node named, then retry.")
+}
+
+// keepEntered returns the channels that some node shows in maintenance.
+func keepEntered(k *knowledge, channels []string) []string {
+	return slices.DeleteFunc(slices.Clone(channels), func(c string) bool {
+		return !slices.ContainsFunc(k.states[c].Nodes, func(n NodeState) bool { return n.State == StateMaintenance })
+	})
+}

@@ -1,0 +1,42 @@
+package runbook
+
+import "time"
+
+var stepRollbackRestore = step{
+	id:   StepRollbackRestore,
+	skip: skipUnlessSwitching,
+	check: func(k *knowledge) *Problem {
+		if k.backup == nil {
+			return &Problem{What: "there is no backup", Ref: guideAbort}
+		}
+		return nil
+	},
+	do: []wave{
+		verifyBackupWave, // before anything is overwritten
+		{effects: func(*knowledge) []Effect { return []Effect{{Kind: RestoreBackup}} }, judge: accepted},
+		{effects: func(*knowledge) []Effect { return []Effect{{Kind: RemoveRaftState}} }, judge: accepted},
+	},
+	verify: performAgain,
+	undo:   undoRollback,
+	explain: func(k *knowledge) Explain {
+		dir := "$BACKUP"
+		if k.backup != nil {
+			dir = k.backup.Dir
+		}
+		return Explain{
+			Title: "Restore the backup",
+			What: "Read the backup in " + dir + " once more, put its files back on all " +
+				"nodes, and remove the Raft folders (WAL and snapshots).",
+			Why: "Raft folders that stay behind would be replayed by the next try, on " +
+				"ledgers that do not fit.",
+			Verify:   "Checksums of the restored files; the Raft folders are gone.",
+			Estimate: 2 * time.Minute,
+			Guide:    guideAbort,
+			Commands: []string{
+				"cd " + dir + " && sha256sum --check --quiet MANIFEST",
+				"rsync -aHAX --delete $BACKUP/$NODE/ $DATA/   # on every node",
+				"rm -r $WALDIR/* $SNAPDIR/*                   # on every orderer",
+			},
+		}
+	},
+}

@@ -1,0 +1,54 @@
+package runbook
+
+import "time"
+
+var stepRollbackStopOrderers = step{
+	id:   StepRollbackStopOrderers,
+	skip: skipUnlessSwitching,
+	do: []wave{
+		{
+			// Only after an exit was refused: look once more before the ledgers go.
+			effects: func(k *knowledge) []Effect {
+				if !k.exiting {
+					return nil
+				}
+				x := expectAfter(k, ChangeSwitchType)
+				return []Effect{{Kind: ReadChannels, Channels: allChannels(k), Expect: &x}}
+			},
+			judge: func(k *knowledge, e Effect, ev Evidence) *Problem {
+				return judgeChannels(k, e, ev, "The channel may have left maintenance mode after all. "+
+					"Restoring the backup would lose its transactions. Give up this run and repair by hand.")
+			},
+		},
+		stopWave(TierOrderers),
+	},
+	verify: verifyStopped,
+	undo:   undoRollback,
+	explain: func(k *knowledge) Explain {
+		return Explain{
+			Title:    "Stop the orderers",
+			What:     "Stop " + list(k.plan.Orderers) + ".",
+			Why:      "Their files are replaced by the backup. Orderers stop before brokers.",
+			Verify:   "Each process is proven down.",
+			Estimate: 5 * time.Second,
+			Guide:    guideAbort,
+			Commands: commandsControl("stop", k.plan.Orderers),
+		}
+	},
+}
+
+// skipUnlessSwitching skips what is needed only if the type may have changed.
+func skipUnlessSwitching(k *knowledge) string {
+	switch {
+	case !k.changed:
+		return "nothing was changed"
+	case !k.switching():
+		return "no channel's type was changed: the ledgers are as they were"
+	default:
+		return ""
+	}
+}
+
+func undoRollback(*knowledge) string {
+	return "The way back is gone to its end. To migrate, start a new run afterwards."
+}
