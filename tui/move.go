@@ -1,0 +1,110 @@
+package tui
+
+import (
+	"math"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"raftmig/tui/dialog"
+	"raftmig/tui/keymap"
+	"raftmig/tui/present"
+)
+
+// move handles the actions that move about on a page.
+func (m *model) move(a keymap.Action) {
+	switch a {
+	case keymap.Up:
+		m.moveBy(-1)
+	case keymap.Down:
+		m.moveBy(1)
+	case keymap.PageUp:
+		m.moveBy(-max(1, m.height/2))
+	case keymap.PageDown:
+		m.moveBy(max(1, m.height/2))
+	case keymap.Top:
+		m.moveBy(math.MinInt / 2)
+	case keymap.Bottom:
+		m.moveBy(math.MaxInt / 2)
+	case keymap.Next:
+		m.selectStep(1)
+	case keymap.Prev:
+		m.selectStep(-1)
+	case keymap.Current:
+		m.following = true
+		if m.snap != nil && m.snap.Current >= 0 {
+			m.step, m.scroll = m.snap.Current, 0
+		}
+	case keymap.Filter:
+		m.filtering = true
+	case keymap.Follow:
+		if m.logBack > 0 {
+			m.logBack = 0
+		} else {
+			m.logBack = 1
+		}
+	case keymap.Marks:
+		_, important := m.log.Filter()
+		m.applyFilter(!important)
+	case keymap.Wrap:
+		m.logWrap = !m.logWrap
+	}
+}
+
+func (m *model) moveBy(n int) {
+	switch m.page {
+	case keymap.PageSteps:
+		m.selectStep(n)
+	case keymap.PageChannels:
+		if m.snap != nil {
+			m.channel = max(0, min(m.channel+n, len(m.snap.Channels)-1))
+		}
+	case keymap.PageLog:
+		m.logBack = max(0, min(m.logBack-n, max(0, len(m.log.Shown())-1)))
+	default:
+		// The view stops at the end of its rows; so must the offset.
+		m.scroll = max(0, min(m.scroll+n, m.scrollEnd()))
+	}
+}
+
+// selectStep moves the selection along the visible steps.
+func (m *model) selectStep(n int) {
+	vis := present.Visible(m.snap)
+	if len(vis) == 0 {
+		return
+	}
+	at := 0
+	for k, i := range vis {
+		if i <= m.step {
+			at = k
+		}
+	}
+	m.step = vis[max(0, min(at+n, len(vis)-1))]
+	m.following = m.snap.Current == m.step
+	m.scroll = 0
+}
+
+func (m *model) applyFilter(important bool) {
+	m.log.SetFilter(m.filter, important)
+	m.logBack = 0
+}
+
+// filterKey handles a key while the filter is typed. The filter is applied as it is typed.
+func (m *model) filterKey(k tea.KeyMsg) tea.Cmd {
+	_, important := m.log.Filter()
+	switch k.Type {
+	case tea.KeyCtrlC:
+		m.filtering = false
+		return m.leave()
+	case tea.KeyEnter:
+		m.filtering = false
+		return m.ask()
+	case tea.KeyEsc:
+		m.filtering, m.filter = false, ""
+		m.applyFilter(important)
+		return m.ask()
+	default:
+		m.filter = dialog.Edit(m.filter, k)
+		m.applyFilter(important)
+		return nil
+	}
+}

@@ -1,0 +1,180 @@
+package present
+
+import (
+	"fmt"
+	"strings"
+
+	"raftmig/runbook"
+)
+
+// Announce tells what changed between two snapshots, one line per event, for
+// prompts and headless runs. prev is nil at the first. verbose adds what each
+// step does before it does it.
+func Announce(prev, next *runbook.Snapshot, verbose bool) []string {
+	if next == nil {
+		return nil
+	}
+	var out []string
+	if prev == nil {
+		out = append(out, opening(next)...)
+	}
+	for i, st := range next.Steps {
+		var was runbook.StepView
+		if prev != nil && i < len(prev.Steps) && prev.Steps[i].ID == st.ID {
+			was = prev.Steps[i]
+		}
+		if st.Status == was.Status || was.Status == "" && st.Status == runbook.StatusPending {
+			continue
+		}
+		if prev == nil && (st.Status == runbook.StatusDone || st.Status == runbook.StatusSkipped) && next.Current != i {
+			continue // told in the opening
+		}
+		out = append(out, stepEvents(next, i, was, verbose)...)
+	}
+	if before, now := wayBackText(prev), wayBackText(next); before != now {
+		out = append(out, now)
+	}
+	if next.Problem != nil && (prev == nil || prev.Problem == nil || *prev.Problem != *next.Problem) && !failedNow(next) {
+		out = append(out, problemLines("", next.Problem)...)
+	}
+	if o := Outcome(next); o != "" && (prev == nil || prev.Outcome == "") {
+		out = append(out, "result: "+o)
+	}
+	return out
+}
+
+func opening(s *runbook.Snapshot) []string {
+	out := []string{fmt.Sprintf("network %s, run %s: %s, %s", Clean(s.Plan.Network), dash(s.Plan.Run), PhaseWord(s.Phase), StepCount(s))}
+	done := 0
+	for _, st := range s.Steps {
+		if st.Status == runbook.StatusDone || st.Status == runbook.StatusSkipped {
+			done++
+		}
+	}
+	if done > 0 {
+		out = append(out, Plural(done, "step")+" done before this terminal came")
+	}
+	return out
+}
+
+func stepEvents(s *runbook.Snapshot, i int, was runbook.StepView, verbose bool) []string {
+	st := s.Steps[i]
+	head := stepHead(s, i)
+	switch st.Status {
+	case runbook.StatusRunning:
+		line := head + "started: " + Clean(st.Explain.Title)
+		if a := About(st.Explain.Estimate); a != "" {
+			line += " (" + a + ")"
+		}
+		out := []string{line}
+		if verbose {
+			out = append(out, explainLines(st)...)
+		}
+		return out
+	case runbook.StatusDone:
+		line := head + "done"
+		if !st.StartedAt.IsZero() && !st.EndedAt.IsZero() {
+			line += " in " + Seconds(st.EndedAt.Sub(st.StartedAt).Seconds())
+		}
+		return append([]string{line}, evidenceLines(st)...)
+	case runbook.StatusSkipped:
+		return []string{strings.TrimRight(head+"skipped: "+Clean(st.Note), ": ")}
+	case runbook.StatusFailed:
+		p := st.Problem
+		if p == nil {
+			p = s.Problem
+		}
+		return problemLines(head+"FAILED", p)
+	case runbook.StatusWaiting:
+		return []string{head + "WAITING for you: " + Clean(st.Explain.Title)}
+	case runbook.StatusPending:
+		return []string{head + "back to pending"}
+	}
+	return nil
+}
+
+func stepHead(s *runbook.Snapshot, i int) string {
+	vis := Visible(s)
+	for k, j := range vis {
+		if j == i {
+			return fmt.Sprintf("[%d/%d] %s: ", k+1, len(vis), Clean(string(s.Steps[i].ID)))
+		}
+	}
+	return Clean(string(s.Steps[i].ID)) + ": "
+}
+
+func explainLines(st runbook.StepView) []string {
+	var out []string
+	add := func(label, text string) {
+		if text != "" {
+			out = append(out, "    "+label+": "+Clean(text))
+		}
+	}
+	e := st.Explain
+	add("what", e.What)
+	add("why", e.Why)
+	add("proof", e.Verify)
+	add("undo", e.Undo)
+	for _, c := range e.Commands {
+		add("command", c)
+	}
+	return out
+}
+
+func evidenceLines(st runbook.StepView) []string {
+	var out []string
+	for _, e := range st.Evidence {
+		line := "    evidence: " + Clean(e.Summary)
+		if e.AlreadyDone {
+			line += " (already so, nothing changed)"
+		}
+		out = append(out, line)
+		for _, f := range e.Findings {
+			if f.Severity == runbook.SeverityOK {
+				continue
+			}
+			out = append(out, fmt.Sprintf("    %s %s: %s", strings.TrimSpace(SeverityWord(f.Severity)), Clean(f.Check), Clean(f.Summary)))
+			if f.Hint != "" {
+				out = append(out, "         do: "+Clean(f.Hint))
+			}
+		}
+	}
+	return out
+}
+
+func problemLines(head string, p *runbook.Problem) []string {
+	var out []string
+	if head != "" {
+		out = append(out, head)
+	}
+	for _, it := range ProblemItems(p) {
+		label := it.Label
+		if label == "PROBLEM" {
+			label = "problem"
+		}
+		out = append(out, "    "+label+": "+it.Line.String())
+	}
+	return out
+}
+
+func failedNow(s *runbook.Snapshot) bool {
+	return s.Current >= 0 && s.Current < len(s.Steps) && s.Steps[s.Current].Status == runbook.StatusFailed
+}
+
+func wayBackText(s *runbook.Snapshot) string {
+	if s == nil {
+		return ""
+	}
+	return WayBack(s).String()
+}
+
+// LogText is a log line for prompts and headless runs.
+func LogText(r LogRow) string {
+	parts := []string{}
+	for _, p := range []string{r.Time, r.Node, r.Label, r.Text} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return "log: " + strings.Join(parts, " ")
+}

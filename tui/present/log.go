@@ -1,0 +1,101 @@
+package present
+
+import (
+	"regexp"
+	"strings"
+
+	"raftmig/runbook"
+)
+
+// LogKind says what an operator should make of a log line.
+type LogKind uint8
+
+// The kinds of log lines.
+const (
+	LogPlain LogKind = iota
+	LogExpected
+	LogWarning
+	LogError
+	LogLeader
+)
+
+// LogRow is a log line cut into the columns of the log pane.
+type LogRow struct {
+	Kind  LogKind
+	Time  string // 15:04:05 UTC, "" if the line has none
+	Node  string
+	Label string // LEADER, EXPECTED, or the level
+	Text  string // the message, without the prefix that repeats time and level
+	Full  string // the whole line
+}
+
+// fabricPrefix is the start of a line in Fabric's default log format:
+// date, time, zone, [logger], function, ->, level, number.
+var fabricPrefix = regexp.MustCompile(`^\S+ \S+(?: UTC)? \[([^\]]+)\] \S+ -> \S+ \S+ `)
+
+// LogRowOf cuts a log line into columns.
+func LogRowOf(l runbook.LogLine) LogRow {
+	full := Clean(l.Text)
+	r := LogRow{Kind: logKind(l), Node: Clean(l.Node), Label: Clean(l.Level), Text: full, Full: full}
+	if !l.At.IsZero() {
+		r.Time = l.At.UTC().Format("15:04:05")
+	}
+	if m := fabricPrefix.FindStringIndex(full); m != nil {
+		r.Text = full[m[1]:]
+	}
+	switch r.Kind {
+	case LogLeader:
+		r.Label = "LEADER"
+	case LogExpected:
+		r.Label = "EXPECTED"
+	}
+	return r
+}
+
+func logKind(l runbook.LogLine) LogKind {
+	switch {
+	case l.Leader != nil:
+		return LogLeader
+	case l.Expected:
+		return LogExpected
+	case l.Level == "WARN" || l.Level == "WARNING":
+		return LogWarning
+	case l.Level == "ERROR" || l.Level == "PANIC" || l.Level == "FATAL":
+		return LogError
+	default:
+		return LogPlain
+	}
+}
+
+// Tone is the tone of the row.
+func (k LogKind) Tone() Tone {
+	switch k {
+	case LogLeader:
+		return Mark
+	case LogExpected:
+		return Muted
+	case LogWarning:
+		return Warn
+	case LogError:
+		return Bad
+	default:
+		return Normal
+	}
+}
+
+// Important reports whether the row is kept when only marked lines are shown.
+func (k LogKind) Important() bool { return k == LogLeader || k == LogWarning || k == LogError }
+
+// Match reports whether the row holds the filter's words, in any order and case.
+func (r LogRow) Match(filter string) bool {
+	if filter == "" {
+		return true
+	}
+	hay := strings.ToLower(r.Node + " " + r.Label + " " + r.Full)
+	for _, w := range strings.Fields(strings.ToLower(filter)) {
+		if !strings.Contains(hay, w) {
+			return false
+		}
+	}
+	return true
+}
