@@ -1,0 +1,172 @@
+package multichannel
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	cb "github.com/hyperledger/fabric-protos-go/common"
+
+	"raftmig/orderer/blockledger"
+	"raftmig/orderer/channelconfig"
+	"raftmig/orderer/protoutil"
+)
+
+// resources are a channel's ledger and current configuration.
+type resources struct {
+	channelID string
+	ledger    blockledger.ReadWriter
+	config    atomic.Pointer[channelconfig.Resources]
+}
+
+func (r *resources) current() channelconfig.Resources { return *r.config.Load() }
+
+// LastConfigBlock returns the block with the configuration in force after the
+// last block of a ledger, which must not be empty.
+func LastConfigBlock(ledger blockledger.Reader) (*cb.Block, error) {
+	height := ledger.Height()
+	if height == 0 {
+		return nil, errors.New("the ledger is empty")
+	}
+	last, err := ledger.BlockByNumber(height - 1)
+	if err != nil {
+		return nil, fmt.Errorf("reading block [%d]: %w", height-1, err)
+	}
+	index, err := protoutil.LastConfigIndex(last.Block)
+	if err != nil {
+		return nil, fmt.Errorf("block [%d]: %w", height-1, err)
+	}
+	config, err := ledger.BlockByNumber(index)
+	if err != nil {
+		return nil, fmt.Errorf("reading config block [%d]: %w", index, err)
+	}
+	return config.Block, nil
+}
+
+// openExisting returns the resources of a ledger found at start, or nil if it
+// is empty: then the node stopped while it made the channel, and the system
+// channel's block, which is written afterwards, makes it again.
+func (r *Registrar) openExisting(channelID string) (*resources, error) {
+	ledger, err := r.options.Ledgers.GetOrCreate(channelID)
+	if err != nil {
+		return nil, fmt.Errorf("error getting ledger for channel: %s: %w", channelID, err)
+	}
+	if ledger.Height() == 0 {
+		r.options.Logger.Warnf("Channel %s has an empty ledger, it is left alone", channelID)
+		return nil, nil
+	}
+	block, err := LastConfigBlock(ledger)
+	if err != nil {
+		return nil, fmt.Errorf("finding the configuration of channel %s: %w", channelID, err)
+	}
+	env, err := protoutil.EnvelopeAt(block, 0)
+	if err != nil {
+		return nil, fmt.Errorf("config block [%d] of channel %s: %w", block.Header.Number, channelID, err)
+	}
+	return r.open(env, ledger)
+}
+
+// open gives a configuration its meaning and checks that this engine can
+// service it. A nil ledger is opened by the name in the configuration.
+func (r *Registrar) open(configTx *cb.Envelope, ledger blockledger.ReadWriter) (*resources, error) {
+	h, err := protoutil.ChannelHeader(configTx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := protoutil.ConfigEnvelope(configTx)
+	if err != nil {
+		return nil, fmt.Errorf("error unmarshalling config envelope from payload data: %w", err)
+	}
+	bundle, err := r.options.Processing.NewBundle(h.ChannelId, c.Config)
+	if err != nil {
+		return nil, fmt.Errorf("error creating channelconfig bundle: %w", err)
+	}
+	if err := check(bundle); err != nil {
+		return nil, fmt.Errorf("error checking bundle for channel: %s: %w", h.ChannelId, err)
+	}
+	if ledger == nil {
+		if ledger, err = r.options.Ledgers.GetOrCreate(h.ChannelId); err != nil {
+			return nil, fmt.Errorf("error getting ledger for channel: %s: %w", h.ChannelId, err)
+		}
+	}
+	res := &resources{channelID: h.ChannelId, ledger: ledger}
+	res.config.Store(&bundle)
+	return res, nil
+}
+
+// check refuses a configuration without orderers or with capabilities that
+// this engine does not have (spec 7.4).
+func check(config channelconfig.Resources) error {
+	o, ok := config.OrdererConfig()
+	if !ok {
+		return errors.New("config does not contain orderer config")
+	}
+	if err := o.Capabilities().Supported(); err != nil {
+		return fmt.Errorf("config requires unsupported orderer capabilities: %w", err)
+	}
+	if err := config.ChannelConfig().Capabilities().Supported(); err != nil {
+		return fmt.Errorf("config requires unsupported channel capabilities: %w", err)
+	}
+	return nil
+}
+
+// CreateChain makes and starts the chain of a channel anew from its ledger. A
+// chain that is running is halted first. A consenter calls it for a channel
+// that this node has come to service.
+func (r *Registrar) CreateChain(channelID string) error {
+	r.creating.Lock()
+	defer r.creating.Unlock()
+	if c := r.Chain(channelID); c != nil {
+		r.options.Logger.Infof("A chain of type %T for channel %s already exists. Halting it.", c.chain, channelID)
+		c.halt()
+	}
+	res, err := r.openExisting(channelID)
+	if err == nil && res == nil {
+		err = errors.New("its ledger is empty")
+	}
+	if err != nil {
+		return fmt.Errorf("creating chain of channel %s: %w", channelID, err)
+	}
+	return r.startNew(res)
+}
+
+// newChannel makes the channel whose first configuration is configTx. A
+// channel that exists is left alone: the node stopped after it had made the
+// channel and before it had written the system channel's block.
+func (r *Registrar) newChannel(configTx *protoutil.Message) error {
+	r.creating.Lock()
+	defer r.creating.Unlock()
+	h, err := protoutil.ChannelHeader(configTx.Envelope)
+	if err != nil {
+		return err
+	}
+	if r.Chain(h.ChannelId) != nil {
+		r.options.Logger.Infof("Channel %s already created, skipping its creation", h.ChannelId)
+		return nil
+	}
+	res, err := r.open(configTx.Envelope, nil)
+	if err != nil {
+		return fmt.Errorf("Error creating ledger resources: %w", err) //nolint:staticcheck // Fabric's text
+	}
+	if res.ledger.Height() == 0 {
+		genesis := protoutil.NewBlockOf(0, nil, []*protoutil.Message{configTx})
+		if err := res.ledger.Append(genesis); err != nil {
+			return fmt.Errorf("Error appending genesis block to ledger: %w", err) //nolint:staticcheck // Fabric's text
+		}
+	}
+	return r.startNew(res)
+}
+
+func (r *Registrar) startNew(res *resources) error {
+	c, err := r.newChainSupport(res)
+	if err != nil {
+		return fmt.Errorf("Error creating chain support: %w", err) //nolint:staticcheck // Fabric's text
+	}
+	if system := r.SystemChannel(); system != nil && system.ChannelID() == res.channelID {
+		return errors.New("the system channel cannot be made anew while the process runs")
+	}
+	r.add(c)
+	c.chain.Start()
+	r.options.Logger.Infof("Created and started new channel %s", res.channelID)
+	return nil
+}

@@ -1,0 +1,250 @@
+// Package multichannel holds the channels of an orderer: the registrar that
+// finds, makes and starts them, the chain support that ties a channel's
+// ledger, configuration, processor and consenter together, and the block
+// writer (spec 7.3, 7.7, appendix D).
+//
+// A failure after which a channel could write a wrong block, or none, is fatal
+// for the process, as in Fabric. Nothing panics: the registrar logs Fabric's
+// text, calls Options.Fatal once per failure and keeps the goroutine that
+// failed from going on until Halt.
+package multichannel
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	cb "github.com/hyperledger/fabric-protos-go/common"
+	"go.uber.org/zap"
+
+	"raftmig/orderer/blockcutter"
+	"raftmig/orderer/blockledger"
+	"raftmig/orderer/channelconfig"
+	"raftmig/orderer/consensus"
+	"raftmig/orderer/flogging"
+	"raftmig/orderer/msgprocessor"
+	"raftmig/orderer/protoutil"
+)
+
+// Options are what a registrar is made of.
+type Options struct {
+	Ledgers blockledger.Factory
+	Signer  protoutil.Signer
+	// Processing is handed to the message processors.
+	Processing msgprocessor.Options
+	// CutterMetrics are the block cutters' metrics.
+	CutterMetrics *blockcutter.Metrics
+	// OnConfig is called with a channel's configuration when the channel is
+	// made and whenever the configuration changes, before the block that carries
+	// it is written. It may be nil.
+	OnConfig func(channelID string, config channelconfig.Resources)
+	// Fatal is told why the process cannot go on. It must return.
+	Fatal func(error)
+	// Logger is named "orderer.commmon.multichannel".
+	Logger *zap.SugaredLogger
+}
+
+// Registrar holds the channels. It is safe for concurrent use.
+type Registrar struct {
+	options    Options
+	consenters map[string]consensus.Consenter
+	released   chan struct{} // closed by Halt: failed writers may return
+	release    sync.Once
+
+	creating sync.Mutex // one channel is made at a time
+
+	mu     sync.RWMutex
+	chains map[string]*ChainSupport
+	system *ChainSupport
+}
+
+// NewRegistrar returns a registrar without channels.
+func NewRegistrar(o Options) *Registrar {
+	return &Registrar{options: o, released: make(chan struct{}), chains: map[string]*ChainSupport{}}
+}
+
+// Initialize makes the chains of all ledgers and starts them, the system
+// channel's last. An error is fatal for the process and has been logged.
+func (r *Registrar) Initialize(consenters map[string]consensus.Consenter) error {
+	r.creating.Lock()
+	defer r.creating.Unlock()
+	r.consenters = consenters
+	built, err := r.buildAll()
+	if err != nil {
+		return flogging.Panicf(r.options.Logger, "%w", err)
+	}
+	if r.system == nil {
+		r.options.Logger.Infof("Registrar initializing without a system channel, number of application channels: %d", len(built))
+	}
+	for _, c := range built {
+		c.chain.Start()
+	}
+	return nil
+}
+
+// buildAll makes the chain supports in the order in which they are started.
+func (r *Registrar) buildAll() ([]*ChainSupport, error) {
+	var apps []*resources
+	var system *resources
+	for _, id := range r.options.Ledgers.ChannelIDs() {
+		res, err := r.openExisting(id)
+		if err != nil {
+			return nil, fmt.Errorf("Error creating ledger resources: %w", err) //nolint:staticcheck // Fabric's text
+		}
+		if res == nil {
+			continue
+		}
+		if _, ok := res.current().ConsortiumsConfig(); !ok {
+			apps = append(apps, res)
+			continue
+		}
+		if system != nil {
+			return nil, fmt.Errorf("There appear to be two system channels %s and %s", system.channelID, res.channelID) //nolint:staticcheck // Fabric's text
+		}
+		system = res
+	}
+	var built []*ChainSupport
+	if system != nil {
+		c, err := r.buildSystem(system)
+		if err != nil {
+			return nil, err
+		}
+		built = append(built, c)
+	}
+	for _, res := range apps {
+		c, err := r.newChainSupport(res)
+		if err != nil {
+			return nil, fmt.Errorf("Failed to create chain support for channel '%s', error: %w", res.channelID, err) //nolint:staticcheck // Fabric's text
+		}
+		r.add(c)
+		built = append(built, c)
+	}
+	slices.SortStableFunc(built, func(a, b *ChainSupport) int {
+		switch {
+		case a == r.system:
+			return 1
+		case b == r.system:
+			return -1
+		}
+		return 0
+	})
+	return built, nil
+}
+
+func (r *Registrar) buildSystem(res *resources) (*ChainSupport, error) {
+	c, err := r.newChainSupport(res)
+	if err != nil {
+		return nil, fmt.Errorf("Error creating chain support: %w", err) //nolint:staticcheck // Fabric's text
+	}
+	c.Processor = msgprocessor.NewSystemChannel(c, r.options.Processing)
+	genesis, err := res.ledger.BlockByNumber(0)
+	if err != nil {
+		return nil, fmt.Errorf("Error reading genesis block of system channel '%s': %w", res.channelID, err) //nolint:staticcheck // Fabric's text
+	}
+	r.options.Logger.Infof("Starting system channel '%s' with genesis block hash %x and orderer type %s",
+		res.channelID, protoutil.BlockHeaderHash(genesis.Block.Header), c.SharedConfig().ConsensusType())
+	r.add(c)
+	r.mu.Lock()
+	r.system = c
+	r.mu.Unlock()
+	return c, nil
+}
+
+func (r *Registrar) add(c *ChainSupport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.chains[c.ChannelID()] = c
+}
+
+// Chain returns a channel, or nil if there is none of that name.
+func (r *Registrar) Chain(channelID string) *ChainSupport {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.chains[channelID]
+}
+
+// SystemChannel returns the system channel, or nil if there is none.
+func (r *Registrar) SystemChannel() *ChainSupport {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.system
+}
+
+// ChannelsCount is the number of channels including the system channel.
+func (r *Registrar) ChannelsCount() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(r.chains)
+}
+
+// ChannelIDs lists the channels, sorted.
+func (r *Registrar) ChannelIDs() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	ids := make([]string, 0, len(r.chains))
+	for id := range r.chains {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Errors of Route.
+var (
+	errNoSystemChannel = errors.New("channel creation request not allowed because the orderer system channel is not defined")
+	errNotDirectly     = errors.New("message is of type that cannot be processed directly")
+)
+
+// Route finds the channel that processes a message: its own or, if there is
+// none of that name, the system channel (spec 6.2). Every error is a
+// BAD_REQUEST; the header is nil if it could not be read.
+func (r *Registrar) Route(msg *protoutil.Message) (h *cb.ChannelHeader, isConfig bool, c *ChainSupport, err error) {
+	h, err = protoutil.ChannelHeader(msg.Envelope)
+	if err != nil {
+		return nil, false, nil, fmt.Errorf("could not determine channel ID: %w", err)
+	}
+	if c = r.Chain(h.ChannelId); c == nil {
+		if c = r.SystemChannel(); c == nil {
+			return h, false, nil, errNoSystemChannel
+		}
+	}
+	switch c.ClassifyMsg(h) {
+	case msgprocessor.ConfigUpdateMsg:
+		return h, true, c, nil
+	case msgprocessor.ConfigMsg:
+		return h, false, nil, errNotDirectly
+	}
+	return h, false, c, nil
+}
+
+// Halt stops all chains and waits until what they wrote is stored, at most
+// for patience. It is called once the listeners are closed.
+func (r *Registrar) Halt(patience time.Duration) error {
+	r.release.Do(func() { close(r.released) })
+	r.mu.RLock()
+	var all []*ChainSupport
+	for _, c := range r.chains {
+		all = append(all, c)
+	}
+	r.mu.RUnlock()
+	var wg sync.WaitGroup
+	for _, c := range all {
+		wg.Go(c.halt)
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(patience):
+		return fmt.Errorf("not all of %d chains halted within %v", len(all), patience)
+	}
+}
+
+// fail reports a fatal failure and returns only when the registrar is halted.
+func (r *Registrar) fail(format string, args ...any) {
+	r.options.Fatal(flogging.Panicf(r.options.Logger, format, args...))
+	<-r.released
+}
