@@ -55,7 +55,7 @@ type UsersSpec struct {
 // Parse reads a crypto-config.yaml. Errors name file and line.
 func Parse(name string, data []byte) (*Config, error) {
 	c := &Config{}
-	if err := strictyaml.Decode(name, data, c, nil); err != nil {
+	if _, err := strictyaml.Decode(name, data, c, nil); err != nil {
 		return nil, err
 	}
 	if len(c.OrdererOrgs)+len(c.PeerOrgs) == 0 {

@@ -16,27 +16,32 @@ import (
 // asked for scalars and lists of scalars only.
 type Lookup func(path []string) (value string, ok bool)
 
+// Lines tells the line of each value of a file by its path, joined with dots.
+type Lines map[string]int
+
 // Decode parses data and stores it in out, a pointer to a struct whose fields
 // carry `yaml:"Name"` tags. All mistakes but syntax errors are collected; the
 // error returned is the first in the order of the file. override may be nil.
-func Decode(name string, data []byte, out any, override Lookup) error {
+// The lines serve errors that are found later.
+func Decode(name string, data []byte, out any, override Lookup) (Lines, error) {
 	root, err := Parse(name, data)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	d := decoder{file: name, override: override}
+	d := decoder{file: name, override: override, lines: Lines{}}
 	v := reflect.ValueOf(out).Elem()
 	d.value(root, v, nil)
 	if d.first != nil {
-		return d.first
+		return nil, d.first
 	}
-	return nil
+	return d.lines, nil
 }
 
 type decoder struct {
 	file     string
 	override Lookup
 	first    *Error
+	lines    Lines
 }
 
 func (d *decoder) fail(n *yaml.Node, path []string, format string, args ...any) {
@@ -78,6 +83,9 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path []string) {
 		if text, ok := d.override(path); ok {
 			n = overrideNode(text, scalarList, n)
 		}
+	}
+	if n != nil {
+		d.lines[strings.Join(path, ".")] = n.Line
 	}
 	null := n == nil || (n.Kind == yaml.ScalarNode && n.Tag == "!!null")
 	switch {

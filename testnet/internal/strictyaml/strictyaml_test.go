@@ -9,6 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func decode(name string, data []byte, out any, override Lookup) error {
+	_, err := Decode(name, data, out, override)
+	return err
+}
+
 type inner struct {
 	Size    uint32        `yaml:"Size"`
 	Timeout time.Duration `yaml:"Timeout"`
@@ -24,7 +29,7 @@ type outer struct {
 
 func TestDecodeReadsMergesAliasesAndAnyCase(t *testing.T) {
 	var o outer
-	require.NoError(t, Decode("f.yaml", []byte(`
+	require.NoError(t, decode("f.yaml", []byte(`
 inner: &I
   size: 7
   Timeout: 2s
@@ -44,11 +49,11 @@ ON: True
 
 func TestAliasesMayStandBeforeTheSectionOfTheirAnchor(t *testing.T) {
 	var o outer
-	require.NoError(t, Decode("f.yaml", []byte("# c\nMany:\n  one: *I\n  two: {<<: *I, Size: 9}\nInner: &I\n  Size: 7\n"), &o, nil))
+	require.NoError(t, decode("f.yaml", []byte("# c\nMany:\n  one: *I\n  two: {<<: *I, Size: 9}\nInner: &I\n  Size: 7\n"), &o, nil))
 	require.Equal(t, uint32(7), o.Many["one"].Size)
 	require.Equal(t, uint32(9), o.Many["two"].Size)
 
-	err := Decode("f.yaml", []byte("Many:\n  one: *I\nBad: 1\nInner: &I\n  Size: 7\n"), &o, nil)
+	err := decode("f.yaml", []byte("Many:\n  one: *I\nBad: 1\nInner: &I\n  Size: 7\n"), &o, nil)
 	require.EqualError(t, err, `f.yaml:3: unknown key "Bad"`)
 }
 
@@ -69,14 +74,14 @@ func TestMistakesNameFileAndLine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var o outer
-			require.EqualError(t, Decode("f.yaml", []byte(tc.text), &o, nil), tc.want)
+			require.EqualError(t, decode("f.yaml", []byte(tc.text), &o, nil), tc.want)
 		})
 	}
 }
 
 func TestSyntaxErrorsNameTheLine(t *testing.T) {
 	var o outer
-	err := Decode("f.yaml", []byte("Name: a\nInner:\n\tSize: 1\n"), &o, nil)
+	err := decode("f.yaml", []byte("Name: a\nInner:\n\tSize: 1\n"), &o, nil)
 	var e *Error
 	require.True(t, errors.As(err, &e))
 	require.Positive(t, e.Line)
@@ -96,7 +101,7 @@ func TestAliasBombsAreRefused(t *testing.T) {
 func TestOverridesReplaceScalarsAndLists(t *testing.T) {
 	env := map[string]string{"INNER_SIZE": "5", "INNER_LIST": "[x, y]", "MANY_ONE_TIMEOUT": "3s"}
 	var o outer
-	require.NoError(t, Decode("f.yaml", []byte("Many: {one: {Size: 1}}\n"), &o, func(path []string) (string, bool) {
+	require.NoError(t, decode("f.yaml", []byte("Many: {one: {Size: 1}}\n"), &o, func(path []string) (string, bool) {
 		v, ok := env[strings.ToUpper(strings.Join(path, "_"))]
 		return v, ok
 	}))
@@ -109,6 +114,14 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("Many: {a: *I}\nInner: &I {Size: 1}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var o outer
-		_ = Decode("f.yaml", data, &o, nil)
+		_ = decode("f.yaml", data, &o, nil)
 	})
+}
+
+func TestLinesAreKnownByPath(t *testing.T) {
+	var o outer
+	lines, err := Decode("f.yaml", []byte("Inner: &I\n  Size: 7\nMany:\n  one:\n    <<: *I\n    Timeout: 1s\n"), &o, nil)
+	require.NoError(t, err)
+	require.Equal(t, 2, lines["Many.one.Size"])
+	require.Equal(t, 6, lines["Many.one.Timeout"])
 }
