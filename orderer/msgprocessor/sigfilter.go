@@ -11,11 +11,22 @@ import (
 	"raftmig/orderer/protoutil"
 )
 
-// SigFilter evaluates a message's signature against /Channel/Writers or, in
-// maintenance mode, against /Channel/Orderer/Writers (spec 1.6). It looks at
-// the state only, not at the capability.
+// SigFilter evaluates a message's signature against one policy or, in
+// maintenance mode, against another (spec 1.6). It looks at the state only,
+// not at the capability.
 type SigFilter struct {
-	Logger *zap.SugaredLogger
+	Normal, Maintenance string // names of policies
+	Logger              *zap.SugaredLogger
+}
+
+// WritersFilter is the filter of those who send messages.
+func WritersFilter(logger *zap.SugaredLogger) SigFilter {
+	return SigFilter{Normal: policies.ChannelWriters, Maintenance: policies.ChannelOrdererWriters, Logger: logger}
+}
+
+// ReadersFilter is the filter of those who ask for blocks.
+func ReadersFilter(logger *zap.SugaredLogger) SigFilter {
+	return SigFilter{Normal: policies.ChannelReaders, Maintenance: policies.ChannelOrdererReaders, Logger: logger}
 }
 
 // Apply implements Rule. A signature that does not suffice is ErrPermissionDenied.
@@ -28,9 +39,9 @@ func (f SigFilter) Apply(config channelconfig.Resources, msg *protoutil.Message)
 	if err != nil {
 		return fmt.Errorf("could not convert message to signedData: %w", err)
 	}
-	name := policies.ChannelWriters
+	name := f.Normal
 	if o.ConsensusState() == ab.ConsensusType_STATE_MAINTENANCE {
-		name = policies.ChannelOrdererWriters
+		name = f.Maintenance
 	}
 	policy, ok := config.PolicyManager().GetPolicy(name)
 	if !ok {

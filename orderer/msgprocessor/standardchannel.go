@@ -43,7 +43,7 @@ func (o Options) rules(last ...Rule) RuleSet {
 		// before SigFilter, which costs more
 		rules = append(rules, ExpirationFilter{Now: o.Now})
 	}
-	return append(append(rules, SigFilter{Logger: o.Logger}), last...)
+	return append(append(rules, WritersFilter(o.Logger)), last...)
 }
 
 // StandardChannel processes the messages of an application channel.
