@@ -16,10 +16,10 @@ The checksum is the CRC-32C, in eight hexadecimal digits, of the previous
 record's checksum (as written; "00000000" for the first) followed by the JSON.
 A record that is missing, repeated or out of order therefore does not check.
 
-Records are only appended. Append returns when they are on disk, the folder
-entry included. A record that a crash cut off, at the end of the file, is
-removed when the journal is opened; whatever it was about to record is found
-out by looking at the network. A record that does not check and is followed by
-one that is whole is damage, and the journal is refused.
+Records are only appended, each made durable before the next is written. So a
+crash can cut off the last line only: its end is missing, or parts of it read as
+zeros. That line is removed when the journal is opened, and whatever it was
+about to record is found out by looking at the network. Any other line that
+does not check is damage, and the journal is refused.
 */
 package journal

@@ -142,7 +142,7 @@ func (j *Journal) read(data []byte) (Contents, error) {
 	for len(data) > 0 {
 		ev, sum, length, ok := parse(j.sum, data)
 		if !ok {
-			if wholeRecordFollows(data) {
+			if !cutOff(data) {
 				return Contents{}, fmt.Errorf("%w: record %d does not check", ErrDamaged, j.n+1)
 			}
 			c.Removed = len(data)
@@ -153,6 +153,14 @@ func (j *Journal) read(data []byte) (Contents, error) {
 		data = data[length:]
 	}
 	return c, nil
+}
+
+// cutOff reports whether data, which begins with a record that does not check,
+// is what a crash leaves of the last record: a line without its end, or one
+// with blocks that never reached the disk and read as zeros.
+func cutOff(data []byte) bool {
+	end := bytes.IndexByte(data, '\n')
+	return end < 0 || end == len(data)-1 && bytes.IndexByte(data, 0) >= 0
 }
 
 // parse reads the record at the beginning of data.
@@ -168,21 +176,6 @@ func parse(previous string, data []byte) (ev runbook.Event, sum string, length i
 	return ev, sum, len(line) + 1, true
 }
 
-// wholeRecordFollows reports whether a line after the first one in data is a
-// record that checks against the line before it.
-func wholeRecordFollows(data []byte) bool {
-	lines := bytes.SplitAfter(data, []byte("\n"))
-	for i := 1; i < len(lines); i++ {
-		if len(lines[i-1]) <= len(firstSum) {
-			continue
-		}
-		if _, _, _, ok := parse(string(lines[i-1][:len(firstSum)]), lines[i]); ok {
-			return true
-		}
-	}
-	return false
-}
-
 var table = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum(previous string, body []byte) string {
@@ -192,26 +185,24 @@ func checksum(previous string, body []byte) string {
 // Len is the number of records.
 func (j *Journal) Len() int { return j.n }
 
-// Append adds events and returns when they are on disk. After an error the
-// journal takes no more: it is to be closed and opened again.
+// Append adds events and returns when they are on disk. Each is made durable
+// before the next is written, so that a crash cuts off one record at most.
+// After an error the journal takes no more: it is to be opened again.
 func (j *Journal) Append(events ...runbook.Event) error {
-	if j.broken != nil {
-		return j.broken
-	}
-	var buf bytes.Buffer
-	sum := j.sum
 	for _, ev := range events {
+		if j.broken != nil {
+			return j.broken
+		}
 		body, err := json.Marshal(ev)
 		if err != nil {
 			return fmt.Errorf("encoding event %s: %w", ev.Kind, err)
 		}
-		sum = checksum(sum, body)
-		fmt.Fprintf(&buf, "%s %s\n", sum, body)
+		sum := checksum(j.sum, body)
+		if err := j.write(fmt.Appendf(nil, "%s %s\n", sum, body)); err != nil {
+			return err
+		}
+		j.sum, j.n = sum, j.n+1
 	}
-	if err := j.write(buf.Bytes()); err != nil {
-		return err
-	}
-	j.sum, j.n = sum, j.n+len(events)
 	return nil
 }
 
