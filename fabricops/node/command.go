@@ -1,0 +1,124 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"raftmig/fabricops/inventory"
+	"raftmig/runbook"
+)
+
+// command controls a process through the operator's own commands, run without
+// a shell. Without a status command, a process runs if one of its addresses
+// accepts connections.
+type command struct {
+	common
+	start, stop, status []string
+	dir                 string
+	env                 []string
+}
+
+func newCommand(c common, ctl inventory.Control, base string) (*command, error) {
+	if len(ctl.Start) == 0 || len(ctl.Stop) == 0 {
+		return nil, fmt.Errorf("%s: control kind command needs start and stop", c.name)
+	}
+	if len(ctl.Status) == 0 && len(c.addresses) == 0 {
+		return nil, fmt.Errorf("%s: control kind command needs a status command or an address", c.name)
+	}
+	return &command{common: c, start: ctl.Start, stop: ctl.Stop, status: ctl.Status, dir: absolute(base, ctl.Dir), env: ctl.Env}, nil
+}
+
+func (c *command) run(ctx context.Context, argv []string) error {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir = c.dir
+	cmd.Env = append(cmd.Environ(), c.env...)
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	text := strings.TrimSpace(string(out))
+	if len(text) > 500 {
+		text = "…" + text[len(text)-500:]
+	}
+	if text != "" {
+		return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, text)
+	}
+	return fmt.Errorf("%s: %w", strings.Join(argv, " "), err)
+}
+
+func (c *command) running(ctx context.Context) (bool, error) {
+	if len(c.status) == 0 {
+		return c.openAddress(ctx) != "", nil
+	}
+	err := c.run(ctx, c.status)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.As(err, &exit) && ctx.Err() == nil:
+		return false, nil
+	default:
+		return false, err
+	}
+}
+
+// Status runs the status command; exit code 0 means that the process runs.
+func (c *command) Status(ctx context.Context) (runbook.ProcessState, error) {
+	running, err := c.running(ctx)
+	if err != nil {
+		return c.state(false), c.problem("its state cannot be read", err, "check the status command in raftmig.yaml")
+	}
+	return c.state(running), nil
+}
+
+// Start runs the start command, unless the process runs, and waits until it is
+// ready. Its log is looked at if raftmig can read it.
+func (c *command) Start(ctx context.Context) error {
+	running, err := c.running(ctx)
+	if err != nil {
+		return c.problem("its state cannot be read", err, "check the status command in raftmig.yaml")
+	}
+	ready := c.common
+	offset := c.logSize()
+	if running {
+		ready.readyLine = "" // it may have been said long ago
+	} else if err := c.run(ctx, c.start); err != nil {
+		return c.problem("the start command failed", err, "check the start command in raftmig.yaml")
+	}
+	if err := ready.awaitReady(ctx, offset, func() error { return nil }); err != nil {
+		return &startError{problem: c.problem("the process does not get ready", err, "look at its log"), cause: err}
+	}
+	return nil
+}
+
+// Stop runs the stop command, unless the process is down, and waits until it
+// is proven down.
+func (c *command) Stop(ctx context.Context) error {
+	running, err := c.running(ctx)
+	if err != nil {
+		return c.problem("its state cannot be read", err, "check the status command in raftmig.yaml")
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.stopTimeout)
+	defer cancel()
+	if running {
+		if err := c.run(ctx, c.stop); err != nil {
+			return c.problem("the stop command failed", err, "check the stop command in raftmig.yaml")
+		}
+	}
+	why := "its status command says that it runs"
+	err = poll(ctx, 5*pollInterval, func() (bool, error) {
+		if open := c.openAddress(ctx); open != "" {
+			why = open + " still accepts connections"
+			return false, nil
+		}
+		up, err := c.running(ctx)
+		return !up, err
+	})
+	if err != nil {
+		return c.problem(fmt.Sprintf("it does not end (waited %v)", c.stopTimeout), errors.New(why), "stop it by hand and retry")
+	}
+	return nil
+}

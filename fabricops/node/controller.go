@@ -1,0 +1,167 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"raftmig/fabricops/inventory"
+	"raftmig/runbook"
+)
+
+// Bounds that the inventory does not give.
+const (
+	defaultStopTimeout  = 60 * time.Second
+	defaultStartTimeout = 60 * time.Second
+)
+
+// OrdererReady is in the log of an orderer that serves (spec 8.4).
+const OrdererReady = "Beginning to serve requests"
+
+// Options say what the inventory does not know of a process.
+type Options struct {
+	// Tier goes into the process state; for runbook.TierOrderers the log must
+	// say OrdererReady before the process counts as started.
+	Tier runbook.Tier
+	// Dir is the folder that relative paths refer to, "" for the working folder.
+	Dir string
+	// Tell is called when a manual process waits for the operator.
+	Tell func(text string)
+}
+
+// New returns the controller of p. The controllers of kind "process" also
+// implement Faulter.
+func New(p inventory.Process, o Options) (Controller, error) {
+	c := common{
+		name:         p.Name,
+		tier:         o.Tier,
+		addresses:    p.Addresses,
+		log:          absolute(o.Dir, p.Log),
+		startTimeout: p.Control.StartTimeout,
+		stopTimeout:  p.Control.StopTimeout,
+	}
+	if len(c.addresses) == 0 && p.Address != "" {
+		c.addresses = []string{p.Address}
+	}
+	if c.startTimeout <= 0 {
+		c.startTimeout = defaultStartTimeout
+	}
+	if c.stopTimeout <= 0 {
+		c.stopTimeout = defaultStopTimeout
+	}
+	if o.Tier == runbook.TierOrderers {
+		c.readyLine = OrdererReady
+	}
+	for _, a := range c.addresses {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			return nil, fmt.Errorf("%s: address %q is not host:port", p.Name, a)
+		}
+	}
+	switch p.Control.Kind {
+	case "process":
+		return newProcess(c, p.Control, o.Dir)
+	case "command":
+		return newCommand(c, p.Control, o.Dir)
+	case "manual":
+		return newManual(c, o.Tell)
+	default:
+		return nil, fmt.Errorf("%s: control kind %q is none of process, command, manual", p.Name, p.Control.Kind)
+	}
+}
+
+func absolute(dir, path string) string {
+	if path == "" || dir == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// common is what all kinds of controllers share.
+type common struct {
+	name         string
+	tier         runbook.Tier
+	addresses    []string
+	log          string
+	readyLine    string
+	startTimeout time.Duration
+	stopTimeout  time.Duration
+}
+
+func (c *common) state(running bool) runbook.ProcessState {
+	return runbook.ProcessState{Node: c.name, Tier: c.tier, Running: running}
+}
+
+func (c *common) problem(what string, why error, hint string) *runbook.Problem {
+	p := &runbook.Problem{What: what, Where: c.name, Hint: hint}
+	if why != nil {
+		p.Why = why.Error()
+	}
+	return p
+}
+
+// pollInterval is the time between two looks at something that has no event.
+const pollInterval = 15 * time.Millisecond
+
+// poll calls done until it returns true or an error, or ctx ends; its error is
+// then that of ctx.
+func poll(ctx context.Context, interval time.Duration, done func() (bool, error)) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// accepts tells whether something accepts connections on address.
+func accepts(ctx context.Context, address string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
+
+// openAddress returns the first address that accepts connections, "" if none does.
+func (c *common) openAddress(ctx context.Context) string {
+	for _, a := range c.addresses {
+		if accepts(ctx, a) {
+			return a
+		}
+	}
+	return ""
+}
+
+// closedAddress returns the first address that accepts no connections, "" if all do.
+func (c *common) closedAddress(ctx context.Context) string {
+	for _, a := range c.addresses {
+		if !accepts(ctx, a) {
+			return a
+		}
+	}
+	return ""
+}
+
+// logSize is the length of the log, 0 if there is none yet.
+func (c *common) logSize() int64 {
+	if c.log == "" {
+		return 0
+	}
+	info, err := os.Stat(c.log)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}

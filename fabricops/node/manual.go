@@ -1,0 +1,78 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"raftmig/runbook"
+)
+
+// manual asks the operator to act and watches the addresses.
+type manual struct {
+	common
+	tell func(string)
+}
+
+func newManual(c common, tell func(string)) (*manual, error) {
+	if len(c.addresses) == 0 {
+		return nil, fmt.Errorf("%s: control kind manual needs an address to watch", c.name)
+	}
+	if tell == nil {
+		tell = func(string) {}
+	}
+	c.readyLine = "" // it may be said before we look
+	return &manual{common: c, tell: tell}, nil
+}
+
+// OperatorNeeded is returned where the operator was asked to start or stop a
+// process and has not done so in time.
+type OperatorNeeded struct {
+	Action    string // "start" or "stop"
+	Node      string
+	Addresses []string
+}
+
+// Error tells the operator what to do.
+func (e *OperatorNeeded) Error() string {
+	state := "accept connections"
+	if e.Action == "stop" {
+		state = "are closed"
+	}
+	return fmt.Sprintf("please %s %s now; raftmig waits until %s %s", e.Action, e.Node, strings.Join(e.Addresses, ", "), state)
+}
+
+// Status tells whether one of the addresses accepts connections.
+func (m *manual) Status(ctx context.Context) (runbook.ProcessState, error) {
+	return m.state(m.openAddress(ctx) != ""), nil
+}
+
+// Start asks the operator and waits until all addresses accept connections.
+func (m *manual) Start(ctx context.Context) error {
+	if m.closedAddress(ctx) == "" {
+		return nil
+	}
+	need := &OperatorNeeded{Action: "start", Node: m.name, Addresses: m.addresses}
+	m.tell(need.Error())
+	offset := m.logSize()
+	if err := m.awaitReady(ctx, offset, func() error { return nil }); err != nil {
+		return fmt.Errorf("%w: %w", need, err)
+	}
+	return nil
+}
+
+// Stop asks the operator and waits until no address accepts connections.
+func (m *manual) Stop(ctx context.Context) error {
+	if m.openAddress(ctx) == "" {
+		return nil
+	}
+	need := &OperatorNeeded{Action: "stop", Node: m.name, Addresses: m.addresses}
+	m.tell(need.Error())
+	ctx, cancel := context.WithTimeout(ctx, m.stopTimeout)
+	defer cancel()
+	err := poll(ctx, 5*pollInterval, func() (bool, error) { return m.openAddress(ctx) == "", nil })
+	if err != nil {
+		return fmt.Errorf("%w: %w", need, err)
+	}
+	return nil
+}
