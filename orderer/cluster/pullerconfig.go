@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -45,3 +46,11 @@ type PullerFactory struct{ cfg PullerConfig }
 func NewPullerFactory(cfg PullerConfig) *PullerFactory {
 	return &PullerFactory{cfg: cfg.withDefaults()}
 }
+
+// Errors of pulling that callers tell apart with errors.Is (spec 5.5).
+var (
+	// ErrForbidden: an orderer does not serve the channel to this node.
+	ErrForbidden = errors.New("forbidden pulling the channel")
+	// ErrServiceUnavailable: an orderer cannot serve the channel now.
+	ErrServiceUnavailable = errors.New("service unavailable")
+)

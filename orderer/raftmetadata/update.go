@@ -1,6 +1,7 @@
 package raftmetadata
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/golang/protobuf/proto"
@@ -59,4 +60,30 @@ func FromConfigEnvelope(env *cb.Envelope) (*etcdraft.ConfigMetadata, error) {
 		return nil, fmt.Errorf("could not read config update: %w", err)
 	}
 	return FromConfigUpdate(update)
+}
+
+// OfConfigBlock returns the Raft metadata in force with a config block (of type
+// CONFIG). It returns an error if the channel is not a Raft channel by then.
+func OfConfigBlock(block *cb.Block) (*etcdraft.ConfigMetadata, error) {
+	env, err := protoutil.EnvelopeAt(block, 0)
+	if err != nil {
+		return nil, err
+	}
+	config, err := protoutil.ConfigEnvelope(env)
+	if err != nil {
+		return nil, err
+	}
+	orderer := config.GetConfig().GetChannelGroup().GetGroups()[channelconfig.OrdererGroup]
+	value := orderer.GetValues()[channelconfig.ConsensusTypeKey]
+	if value == nil {
+		return nil, errors.New("no orderer config in config block")
+	}
+	ct := &ab.ConsensusType{}
+	if err := proto.Unmarshal(value.Value, ct); err != nil {
+		return nil, fmt.Errorf("failed to unmarshal ConsensusType: %w", err)
+	}
+	if ct.Type != channelconfig.ConsensusEtcdRaft {
+		return nil, fmt.Errorf("consensus type is %q, not %q", ct.Type, channelconfig.ConsensusEtcdRaft)
+	}
+	return Unmarshal(ct.Metadata)
 }

@@ -82,3 +82,18 @@ func verifyUnique(consenters []*etcdraft.Consenter) error {
 	}
 	return nil
 }
+
+// VerifySubset returns an error if a consenter of a new channel is not one of
+// the system channel, by the bytes of its client certificate (spec 4.3).
+func VerifySubset(consenters, system []*etcdraft.Consenter) error {
+	known := make(map[string]bool, len(system))
+	for _, c := range system {
+		known[string(c.GetClientTlsCert())] = true
+	}
+	for _, c := range consenters {
+		if !known[string(c.GetClientTlsCert())] {
+			return errors.New("new channel has consenter that is not part of system consenter set")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,272 @@
+package etcdraft
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/golang/protobuf/proto"
+	cb "github.com/hyperledger/fabric-protos-go/common"
+	"github.com/hyperledger/fabric-protos-go/orderer/etcdraft"
+	"go.etcd.io/etcd/raft/v3"
+	"go.etcd.io/etcd/raft/v3/raftpb"
+
+	"raftmig/orderer/protoutil"
+	"raftmig/orderer/raftmetadata"
+)
+
+// apply takes what Raft has decided.
+func (c *Chain) apply(a applied) {
+	if a.dropped != nil {
+		c.takeBack(a.dropped)
+		return
+	}
+	if a.snapshot != nil {
+		c.applySnapshot(a.snapshot)
+	}
+	if a.soft != nil {
+		c.applySoftState(*a.soft)
+	}
+	for i := range a.entries {
+		if c.failed {
+			return
+		}
+		e := &a.entries[i]
+		if e.Type == raftpb.EntryConfChange {
+			c.applyConfChange(e, a.confStates[e.Index])
+		} else if len(e.Data) > 0 {
+			c.snapshots.count(e.Data)
+			c.applyBlock(e)
+		}
+		if e.Index > c.appliedIndex {
+			c.appliedIndex = e.Index
+		}
+		c.appliedTerm = e.Term
+	}
+	if c.failed {
+		return
+	}
+	if c.leadership.reachedTerm(c.appliedTerm) {
+		c.creator, c.made = newBlockCreator(c.lastBlock), nil
+		c.log.Infof("Start accepting requests as Raft leader at block [%d]", c.lastBlock.Header.Number)
+	}
+	c.maybeSnapshot()
+}
+
+func (c *Chain) applySoftState(soft softState) {
+	bm, _ := c.membership()
+	size := len(bm.ConsenterIds)
+	change := c.leadership.observe(soft, size)
+	if c.leadership.leaderless() {
+		c.lead.Store(raft.None)
+	} else {
+		c.lead.Store(soft.lead)
+	}
+	if change.leaderChanged {
+		c.log.Infof("Raft leader changed: %d -> %d", change.from, change.to)
+		c.metrics.leaderChanges.Add(1)
+	}
+	switch {
+	case change.nowAvailable:
+		c.fault.open()
+	case change.nowUnavailable:
+		c.fault.shut()
+	case change.leaderlessInTooSmallForFailure:
+		c.log.Warnf("No leader is present, cluster size is %d", size)
+	}
+	if change.becameFollower {
+		c.stepDown()
+	}
+	if change.becameLeader {
+		c.becomeLeader()
+	}
+}
+
+func (c *Chain) becomeLeader() {
+	c.metrics.isLeader.Set(1)
+	c.creator, c.made = nil, nil
+	cc := c.leadership.confChange
+	if cc == nil && protoutil.IsConfigBlock(c.lastBlock) && len(c.confState.Voters) > 0 {
+		bm, _ := c.membership()
+		cc = unfinishedConfChange(bm.ConsenterIds, c.confState.Voters)
+	}
+	if cc != nil {
+		c.log.Infof("Config change of node %d is not finished, proposing it again", cc.NodeID)
+		c.leadership.confChange = cc
+		c.node.proposeConfChange(*cc)
+	}
+}
+
+// applyConfChange takes a change of members that Raft has applied already.
+func (c *Chain) applyConfChange(e *raftpb.Entry, members raftpb.ConfState) {
+	var cc raftpb.ConfChange
+	if err := cc.Unmarshal(e.Data); err != nil {
+		return // the raft loop has said so
+	}
+	c.confState = members
+	switch cc.Type {
+	case raftpb.ConfChangeAddNode:
+		c.log.Infof("Applied config change to add node %d, current nodes in channel: %+v", cc.NodeID, members.Voters)
+	case raftpb.ConfChangeRemoveNode:
+		c.log.Infof("Applied config change to remove node %d, current nodes in channel: %+v", cc.NodeID, members.Voters)
+	}
+	if c.leadership.confChangeApplied(cc) {
+		bm, _ := c.membership()
+		c.metrics.clusterSize.Set(float64(len(bm.ConsenterIds)))
+		if cc.Type != raftpb.ConfChangeRemoveNode || cc.NodeID != c.id {
+			if err := c.configureComm(); err != nil {
+				c.fail(err)
+				return
+			}
+		}
+	}
+	if cc.Type == raftpb.ConfChangeRemoveNode && cc.NodeID == c.id {
+		c.log.Info("This node is being removed from replica set")
+		c.failed = true // nothing after this entry concerns this node
+		go c.haltEvicted()
+	}
+}
+
+// applyBlock writes a committed block unless the ledger has it.
+func (c *Chain) applyBlock(e *raftpb.Entry) {
+	if e.Index <= c.appliedIndex {
+		c.log.Debugf("Received block with raft index (%d) <= applied index (%d), skip", e.Index, c.appliedIndex)
+		return
+	}
+	block, err := c.decodeBlock(e.Data)
+	if err != nil {
+		c.fail(fmt.Errorf("entry %d of the Raft log is not a block: %w", e.Index, err))
+		return
+	}
+	number, last := block.Header.Number, c.lastBlock.Header.Number
+	switch judgeBlock(number, last) {
+	case blockGap:
+		c.fail(fmt.Errorf("got block [%d] from Raft, expect block [%d]: blocks are missing in the ledger", number, last+1))
+		return
+	case blockSkip:
+		if !c.isInLedger(block) {
+			c.fail(foreignHistory(c.channel, number, c.walDir))
+			return
+		}
+		c.log.Infof("Got block [%d], expect block [%d], this node was forced to catch up", number, last+1)
+		return
+	}
+	if !bytes.Equal(block.Header.PreviousHash, protoutil.BlockHeaderHash(c.lastBlock.Header)) {
+		c.fail(foreignHistory(c.channel, number, c.walDir))
+		return
+	}
+	config := protoutil.IsConfigBlock(block)
+	c.leadership.committed(config)
+	c.log.Infof("Writing block [%d] (Raft index: %d) to ledger", number, e.Index)
+	if config {
+		err = c.writeConfigBlock(block, e.Index)
+	} else {
+		c.support.WriteBlock(block, c.blockMetadata(e.Index))
+	}
+	if err != nil {
+		c.fail(fmt.Errorf("writing config block [%d]: %w", number, err))
+		return
+	}
+	c.lastBlock = block
+	c.metrics.committedBlockNumber.Set(float64(number))
+	c.snapshots.written(e.Index, number, c.confState, e.Data)
+}
+
+// decodeBlock returns the block of an entry; what this leader encoded itself
+// it need not decode.
+func (c *Chain) decodeBlock(data []byte) (*cb.Block, error) {
+	if len(c.made) > 0 && sameSlice(c.made[0].data, data) {
+		block := c.made[0].block
+		c.made = c.made[1:]
+		return block, nil
+	}
+	block, err := protoutil.UnmarshalBlock(data)
+	if err != nil {
+		return nil, err
+	}
+	for len(block.Metadata.Metadata) < protoutil.MetadataSlots {
+		block.Metadata.Metadata = append(block.Metadata.Metadata, []byte{})
+	}
+	return block, nil
+}
+
+func sameSlice(a, b []byte) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
+
+func (c *Chain) isInLedger(block *cb.Block) bool {
+	have := c.support.Block(block.Header.Number)
+	return have != nil && bytes.Equal(protoutil.BlockHeaderHash(have.Header), protoutil.BlockHeaderHash(block.Header))
+}
+
+// blockMetadata advances the Raft index and returns the metadata for a block.
+func (c *Chain) blockMetadata(index uint64) []byte {
+	bm, consenters := c.membership()
+	next := proto.Clone(bm).(*etcdraft.BlockMetadata)
+	next.RaftIndex = index
+	c.setMembership(next, consenters)
+	return protoutil.MustMarshal(next)
+}
+
+// writeConfigBlock writes a configuration block and begins what it changes. A
+// block that sets the ConsensusType value carries the index of the block before
+// it; every other carries its own (spec 4.7).
+func (c *Chain) writeConfigBlock(block *cb.Block, index uint64) error {
+	changes, err := c.changesBy(block)
+	if err != nil {
+		return err
+	}
+	if changes == nil {
+		c.support.WriteConfigBlock(block, c.blockMetadata(index))
+		return nil
+	}
+	c.setMembership(changes.BlockMetadata, changes.Consenters)
+	c.support.WriteConfigBlock(block, protoutil.MustMarshal(changes.BlockMetadata))
+	cc := confChangeOf(changes)
+	if cc == nil {
+		return c.configureComm()
+	}
+	if cc.Type == raftpb.ConfChangeAddNode {
+		c.log.Infof("Config block just committed adds node %d, pause accepting transactions till config change is applied", cc.NodeID)
+	} else {
+		c.log.Infof("Config block just committed removes node %d, pause accepting transactions till config change is applied", cc.NodeID)
+	}
+	c.leadership.confChange = cc
+	c.node.proposeConfChange(*cc)
+	return nil
+}
+
+// changesBy returns what a configuration block means for the members, or nil
+// if it does not set the ConsensusType value of this channel.
+func (c *Chain) changesBy(block *cb.Block) (*raftmetadata.Changes, error) {
+	env, err := protoutil.EnvelopeAt(block, 0)
+	if err != nil {
+		return nil, err
+	}
+	md, err := raftmetadata.FromConfigEnvelope(env)
+	if err != nil || md == nil {
+		return nil, err
+	}
+	if size := md.GetOptions().GetSnapshotIntervalSize(); size != 0 && size != c.snapshots.interval {
+		c.log.Infof("Update snapshot interval size to %d bytes (was %d)", size, c.snapshots.interval)
+		c.snapshots.interval = size
+	}
+	bm, consenters := c.membership()
+	changes, err := raftmetadata.MembershipChanges(bm, consenters, md.Consenters)
+	if err != nil {
+		return nil, fmt.Errorf("illegal configuration change detected: %w", err)
+	}
+	if changes.RotatedID != raft.None {
+		c.log.Infof("Config block [%d] rotates TLS certificate of node %d", block.Header.Number, changes.RotatedID)
+	}
+	return changes, nil
+}
+
+func (c *Chain) maybeSnapshot() {
+	due := c.snapshots.take(c.support.Height())
+	if due == nil {
+		return
+	}
+	c.log.Infof("Accumulated %d bytes since last snapshot, exceeding size limit (%d bytes), "+
+		"taking snapshot at block [%d] (index: %d), current nodes: %+v",
+		due.accumulated, c.snapshots.interval, due.block, due.index, due.members.Voters)
+	c.metrics.snapshotBlock.Set(float64(due.block))
+	c.node.takeSnapshot(due.index, due.members, due.data)
+}

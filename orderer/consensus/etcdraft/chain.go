@@ -1,0 +1,323 @@
+package etcdraft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/golang/protobuf/proto"
+	cb "github.com/hyperledger/fabric-protos-go/common"
+	ab "github.com/hyperledger/fabric-protos-go/orderer"
+	"github.com/hyperledger/fabric-protos-go/orderer/etcdraft"
+	"go.etcd.io/etcd/raft/v3"
+	"go.etcd.io/etcd/raft/v3/raftpb"
+	"go.uber.org/zap"
+
+	"raftmig/orderer/cluster"
+	"raftmig/orderer/consensus"
+	"raftmig/orderer/protoutil"
+	"raftmig/orderer/raftmetadata"
+)
+
+// submissionQueue is how many messages wait for the run loop of a leader.
+const submissionQueue = 1000
+
+var (
+	errNotStarted = errors.New("chain is not started")
+	errNoLeader   = errors.New("no Raft leader")
+)
+
+// submission is a message that the leader is to order.
+type submission struct {
+	msg       *protoutil.Message
+	configSeq uint64
+}
+
+// Chain orders one channel. It implements consensus.Chain and
+// consensus.MetadataValidator.
+type Chain struct {
+	channel   string
+	id        uint64
+	opts      *Options
+	support   consensus.ConsenterSupport
+	log       *zap.SugaredLogger
+	metrics   *chainMetrics
+	comm      *cluster.Comm
+	rpc       *cluster.RPC
+	node      *node
+	config    *raft.Config
+	fresh     bool
+	migration bool
+	walDir    string
+	cert      []byte
+	// evicted is called when the chain has stopped because this node is no
+	// consenter any more.
+	evicted func()
+
+	submissions chan submission
+	catchUps    chan *cb.Block // config blocks that others have
+	ctx         context.Context
+	cancel      context.CancelFunc
+	started     atomic.Bool
+	stopOnce    sync.Once
+	stopped     chan struct{} // closed first thing when stopping
+	loops       sync.WaitGroup
+
+	lead   atomic.Uint64 // raft.None while leaderless or candidate
+	active atomic.Pointer[[]uint64]
+	ready  gate // open while messages may be submitted
+	fault  gate // shut while the chain cannot make progress
+
+	mu         sync.RWMutex // guards the two below, written by the run loop
+	blockMeta  *etcdraft.BlockMetadata
+	consenters map[uint64]*etcdraft.Consenter
+
+	runState // owned by the run loop
+}
+
+// Order takes a normal message: it queues it if this node leads, else it
+// forwards it and waits until that is written to the stream. Success means that
+// the message reached the leader, not that it is ordered (spec 4.6).
+func (c *Chain) Order(msg *protoutil.Message, configSeq uint64) error {
+	c.metrics.normalProposals.Add(1)
+	return c.submit(submission{msg: msg, configSeq: configSeq})
+}
+
+// Configure takes a configuration message, likewise.
+func (c *Chain) Configure(config *protoutil.Message, configSeq uint64) error {
+	c.metrics.configProposalsReceived.Add(1)
+	return c.submit(submission{msg: config, configSeq: configSeq})
+}
+
+func (c *Chain) running() error {
+	if !c.started.Load() {
+		return errNotStarted
+	}
+	select {
+	case <-c.stopped:
+		return errStopped
+	default:
+		return nil
+	}
+}
+
+func (c *Chain) submit(s submission) error {
+	err := c.trySubmit(s)
+	if err != nil {
+		c.metrics.proposalFailures.Add(1)
+	}
+	return err
+}
+
+func (c *Chain) trySubmit(s submission) error {
+	if err := c.running(); err != nil {
+		return err
+	}
+	switch lead := c.lead.Load(); lead {
+	case raft.None:
+		return errNoLeader
+	case c.id:
+		select {
+		case c.submissions <- s:
+			return nil
+		case <-c.stopped:
+			return errStopped
+		}
+	default:
+		return c.forward(lead, s)
+	}
+}
+
+// forward sends a message to the leader and waits until it is on the wire.
+func (c *Chain) forward(lead uint64, s submission) error {
+	c.log.Infof("Forwarding transaction to the leader %d", lead)
+	timer := time.NewTimer(c.opts.RPCTimeout)
+	defer timer.Stop()
+	sent := make(chan error, 1)
+	req := &ab.SubmitRequest{Channel: c.channel, LastValidationSeq: s.configSeq, Payload: s.msg.Envelope}
+	go c.rpc.SendSubmit(lead, req, func(err error) { sent <- err })
+	select {
+	case err := <-sent:
+		return err
+	case <-c.stopped:
+		return errStopped
+	case <-timer.C:
+		return fmt.Errorf("timed out (%v) waiting on forwarding to %d", c.opts.RPCTimeout, lead)
+	}
+}
+
+// WaitReady blocks while a configuration is being applied, the in-flight limit
+// is reached, a new leader is not ready, or blocks are being caught up.
+func (c *Chain) WaitReady() error {
+	if err := c.running(); err != nil {
+		return err
+	}
+	select {
+	case <-c.ready.opened():
+	case <-c.stopped:
+	}
+	return c.running()
+}
+
+// Errored returns a channel that is closed while there is no leader (in a
+// cluster of more than two), and before Start and after Halt.
+func (c *Chain) Errored() <-chan struct{} { return c.fault.shutSignal() }
+
+// Halt stops the chain and waits until its files are closed.
+func (c *Chain) Halt() {
+	if !c.started.Load() {
+		c.log.Warn("Attempted to halt a chain that has not started")
+		c.stopOnce.Do(func() {
+			close(c.stopped)
+			c.cancel()
+			if err := c.node.store.close(); err != nil {
+				c.log.Warnf("Halting: %s", err)
+			}
+		})
+		return
+	}
+	c.stop()
+	c.loops.Wait()
+}
+
+// stop begins to stop; Halt waits for the end.
+func (c *Chain) stop() {
+	c.stopOnce.Do(func() {
+		close(c.stopped)
+		c.cancel()
+		c.fault.shut()
+	})
+}
+
+// haltEvicted stops the chain of a channel that this node no longer orders.
+func (c *Chain) haltEvicted() {
+	c.Halt()
+	c.comm.Remove(c.channel)
+	c.evicted()
+}
+
+// fatal stops the chain because of an error that may cost data.
+func (c *Chain) fatal(err error) {
+	c.log.Errorf("Chain stops: %s", err)
+	c.stop()
+	go c.opts.Fatal(fmt.Errorf("channel %s: %w", c.channel, err)) // which may halt this chain
+}
+
+// consensusMessage takes a consensus message from the consenter sender.
+func (c *Chain) consensusMessage(req *ab.ConsensusRequest, sender uint64) error {
+	if err := c.running(); err != nil {
+		return err
+	}
+	m, err := parseMessage(req.Payload, sender, c.id)
+	if errors.Is(err, errWrongRecipient) {
+		c.log.Warnf("Received msg to %d, my ID is probably wrong due to out of date, cowardly halting", m.To)
+		go c.haltEvicted()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.node.receive(m); err != nil {
+		return err
+	}
+	if len(req.Metadata) == 0 || c.lead.Load() != sender {
+		return nil
+	}
+	md := &etcdraft.ClusterMetadata{}
+	if err := proto.Unmarshal(req.Metadata, md); err != nil {
+		return fmt.Errorf("failed to unmarshal ClusterMetadata: %w", err)
+	}
+	c.setActive(md.ActiveNodes, true)
+	return nil
+}
+
+// submitMessage takes a transaction that another consenter forwards. One that
+// cannot be taken is lost, as its sender does not wait for an answer; that is no
+// reason to lose those behind it with the stream.
+func (c *Chain) submitMessage(req *ab.SubmitRequest, sender uint64) error {
+	if err := c.running(); err != nil {
+		return err
+	}
+	err := c.submit(submission{msg: protoutil.NewMessage(req.Payload), configSeq: req.LastValidationSeq})
+	if err != nil {
+		c.log.Warnf("Transaction forwarded by node %d is lost: %s", sender, err)
+	}
+	return nil
+}
+
+func (c *Chain) setActive(ids []uint64, stable bool) {
+	c.active.Store(&ids)
+	if stable || len(ids) == 0 {
+		c.metrics.activeNodes.Set(float64(len(ids)))
+	}
+}
+
+func (c *Chain) activeNodes() []uint64 {
+	if p := c.active.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// membership returns the Raft metadata in force; neither may be changed.
+func (c *Chain) membership() (*etcdraft.BlockMetadata, map[uint64]*etcdraft.Consenter) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.blockMeta, c.consenters
+}
+
+func (c *Chain) setMembership(bm *etcdraft.BlockMetadata, consenters map[uint64]*etcdraft.Consenter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.blockMeta, c.consenters = bm, consenters
+}
+
+// configureComm tells the communication who the others are.
+func (c *Chain) configureComm() error {
+	_, consenters := c.membership()
+	nodes, err := remoteNodes(c.id, consenters)
+	if err != nil {
+		return fmt.Errorf("failed to configure communication: %w", err)
+	}
+	c.comm.Configure(c.channel, nodes)
+	return nil
+}
+
+func remoteNodes(self uint64, consenters map[uint64]*etcdraft.Consenter) ([]cluster.RemoteNode, error) {
+	var nodes []cluster.RemoteNode
+	for id, consenter := range consenters {
+		if id == self {
+			continue
+		}
+		server, err := raftmetadata.ParseCertificate(consenter.ServerTlsCert)
+		if err != nil {
+			return nil, fmt.Errorf("server TLS certificate of node %d: %w", id, err)
+		}
+		client, err := raftmetadata.ParseCertificate(consenter.ClientTlsCert)
+		if err != nil {
+			return nil, fmt.Errorf("client TLS certificate of node %d: %w", id, err)
+		}
+		nodes = append(nodes, cluster.RemoteNode{
+			ID:            id,
+			Endpoint:      fmt.Sprintf("%s:%d", consenter.Host, consenter.Port),
+			ServerTLSCert: server.Raw,
+			ClientTLSCert: client.Raw,
+		})
+	}
+	return nodes, nil
+}
+
+// confChangeOf is the change of members that Raft needs for new consenters, or nil.
+func confChangeOf(ch *raftmetadata.Changes) *raftpb.ConfChange {
+	switch {
+	case ch.AddedID != raft.None:
+		return &raftpb.ConfChange{Type: raftpb.ConfChangeAddNode, NodeID: ch.AddedID}
+	case ch.RemovedID != raft.None:
+		return &raftpb.ConfChange{Type: raftpb.ConfChangeRemoveNode, NodeID: ch.RemovedID}
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,153 @@
+package etcdraft
+
+import (
+	"errors"
+
+	ab "github.com/hyperledger/fabric-protos-go/orderer"
+	"go.etcd.io/etcd/raft/v3"
+	"go.etcd.io/etcd/raft/v3/raftpb"
+	"go.etcd.io/etcd/raft/v3/tracker"
+)
+
+var (
+	errStopped       = errors.New("chain is stopped")
+	errNotLeader     = errors.New("this node does not lead")
+	errNoTransferee  = errors.New("no follower is qualified to take over the leadership")
+	errStillAsLeader = errors.New("leadership transfer timed out")
+)
+
+// send passes messages to the other nodes and tells Raft of failures.
+func (n *node) send(messages []raftpb.Message) {
+	for i := range messages {
+		m := &messages[i]
+		if m.To == raft.None {
+			continue
+		}
+		if m.Type == raftpb.MsgSnap {
+			// A node that was added after the snapshot was taken takes it only if
+			// it finds itself among the members.
+			m.Snapshot.Metadata.ConfState = n.confState
+		}
+		err := n.sendOne(m)
+		if err != nil {
+			n.rn.ReportUnreachable(m.To)
+		}
+		n.noteReachability(m.To, err)
+		if m.Type == raftpb.MsgSnap {
+			status := raft.SnapshotFinish
+			if err != nil {
+				status = raft.SnapshotFailure
+			}
+			n.rn.ReportSnapshot(m.To, status)
+		}
+	}
+}
+
+func (n *node) sendOne(m *raftpb.Message) error {
+	payload, err := m.Marshal()
+	if err != nil {
+		return err
+	}
+	return n.rpc.SendConsensus(m.To, &ab.ConsensusRequest{
+		Channel: n.channel, Payload: payload, Metadata: n.gossip.attach(m.To),
+	})
+}
+
+func (n *node) noteReachability(dest uint64, err error) {
+	switch known := n.unreachable[dest]; {
+	case err != nil && known:
+		n.log.Debugf("Failed to send StepRequest to %d, because: %s", dest, err)
+	case err != nil:
+		n.log.Errorf("Failed to send StepRequest to %d, because: %s", dest, err)
+		n.unreachable[dest] = true
+	case known:
+		n.log.Infof("Successfully sent StepRequest to %d after failed attempt(s)", dest)
+		delete(n.unreachable, dest)
+	}
+}
+
+func (n *node) recentlyActive() []uint64 {
+	var ids []uint64
+	n.rn.WithProgress(func(id uint64, _ raft.ProgressType, pr tracker.Progress) {
+		if id != n.id && pr.RecentActive {
+			ids = append(ids, id)
+		}
+	})
+	return ids
+}
+
+// receive queues a message from another node.
+func (n *node) receive(m raftpb.Message) error {
+	select {
+	case n.messages <- m:
+		return nil
+	case <-n.done:
+		return errStopped
+	}
+}
+
+// propose queues a block. If it does not get into the log, the run loop gets it
+// back as dropped.
+func (n *node) propose(p *proposal) {
+	select {
+	case n.proposals <- p:
+	case <-n.done:
+	}
+}
+
+// request runs f in the raft loop, unless the node has stopped.
+func (n *node) request(f func(*raft.RawNode)) {
+	select {
+	case n.requests <- f:
+	case <-n.done:
+	}
+}
+
+// proposeConfChange is called on every node; only the leader's takes effect.
+func (n *node) proposeConfChange(cc raftpb.ConfChange) {
+	n.request(func(rn *raft.RawNode) {
+		if err := rn.ProposeConfChange(cc); err != nil {
+			n.log.Debugf("Failed to propose configuration update to Raft node: %s", err)
+		}
+	})
+}
+
+// takeSnapshot is asynchronous; failing to write ends the node.
+func (n *node) takeSnapshot(index uint64, cs raftpb.ConfState, data []byte) {
+	n.request(func(*raft.RawNode) {
+		if err := n.store.takeSnapshot(index, cs, data); err != nil {
+			n.failure = err
+		}
+	})
+}
+
+// transferLeadership asks the most advanced active follower to take over. The
+// answer says only whether that was asked.
+func (n *node) transferLeadership(answer func(to uint64, err error)) {
+	n.request(func(rn *raft.RawNode) {
+		n.drainProposals() // once the transfer has begun they would be refused
+		if rn.BasicStatus().RaftState != raft.StateLeader {
+			answer(raft.None, errNotLeader)
+			return
+		}
+		var best, match uint64
+		rn.WithProgress(func(id uint64, _ raft.ProgressType, pr tracker.Progress) {
+			paused := pr.State != tracker.StateReplicate
+			if id != n.id && pr.RecentActive && !paused && (best == raft.None || pr.Match > match) {
+				best, match = id, pr.Match
+			}
+		})
+		if best == raft.None {
+			answer(raft.None, errNoTransferee)
+			return
+		}
+		rn.TransferLeader(best)
+		answer(best, nil)
+	})
+}
+
+// shutdown stops the loop and waits for its end.
+func (n *node) shutdown() {
+	n.stopOnce.Do(func() { close(n.stop) })
+	<-n.done
+}

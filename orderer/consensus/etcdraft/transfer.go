@@ -1,0 +1,132 @@
+package etcdraft
+
+import (
+	"context"
+	"time"
+
+	"go.etcd.io/etcd/raft/v3"
+
+	"raftmig/orderer/protoutil"
+	"raftmig/orderer/raftmetadata"
+)
+
+// maxTransferAttempts is how often a leader tries to hand over before it gives
+// up on a configuration that concerns itself (spec 4.6).
+const maxTransferAttempts = 5
+
+// transfer is a leader's attempt to hand over before a configuration that
+// removes it or replaces its certificate is ordered by the next leader.
+type transfer struct {
+	config   submission
+	attempts int
+}
+
+// concernsThisLeader reports whether a configuration message removes this node
+// from the consenters or rotates its certificate.
+func (c *Chain) concernsThisLeader(msg *protoutil.Message) bool {
+	md, err := raftmetadata.FromConfigEnvelope(msg.Envelope)
+	if err != nil || md == nil {
+		return false
+	}
+	bm, consenters := c.membership()
+	changes, err := raftmetadata.MembershipChanges(bm, consenters, md.Consenters)
+	if err != nil {
+		return false
+	}
+	switch c.id {
+	case changes.RotatedID:
+		c.log.Info("Detected certificate rotation of our node")
+		return true
+	case changes.RemovedID:
+		c.log.Info("Detected eviction of ourselves from the configuration")
+		return true
+	default:
+		return false
+	}
+}
+
+// beginTransfer pauses everything and hands the leadership over. A leader
+// without followers orders the configuration itself.
+func (c *Chain) beginTransfer(s submission) {
+	if bm, _ := c.membership(); len(bm.ConsenterIds) == 1 {
+		c.cutPending()
+		c.propose([]*protoutil.Message{s.msg}, true)
+		return
+	}
+	c.transfer = &transfer{config: s}
+	c.leadership.transferring = true
+	c.tryTransfer()
+}
+
+// tryTransfer is called at the begin and each time an attempt has timed out.
+func (c *Chain) tryTransfer() {
+	t := c.transfer
+	if t == nil {
+		return
+	}
+	if t.attempts == maxTransferAttempts {
+		c.log.Warnf("Abdication failed too many times consecutively (%d), aborting retries", maxTransferAttempts)
+		c.metrics.proposalFailures.Add(1)
+		c.endTransfer()
+		c.cutPending() // the batch timer may have passed meanwhile
+		return
+	}
+	t.attempts++
+	c.transferTimer.Reset(c.node.electionTimeout)
+	c.node.transferLeadership(func(to uint64, err error) {
+		if err != nil {
+			c.log.Warnf("Cannot transfer leadership: %s", err)
+			return
+		}
+		c.log.Infof("Transferring leadership to %d", to)
+	})
+}
+
+func (c *Chain) endTransfer() {
+	c.transfer = nil
+	c.leadership.transferring = false
+	c.transferTimer.Stop()
+}
+
+// stepDown gives everything that this node accepted as the leader and did not
+// put into the log to its successor.
+func (c *Chain) stepDown() {
+	c.metrics.isLeader.Set(0)
+	c.creator, c.made = nil, nil
+	seq := c.support.Sequence()
+	for _, msg := range c.support.BlockCutter().Cut() {
+		c.forwardLater(submission{msg: msg, configSeq: seq})
+	}
+	c.setBatchTimer(false)
+	if t := c.transfer; t != nil {
+		c.endTransfer()
+		c.forwardLater(t.config)
+	}
+}
+
+// forwardLater submits a message again once there is a leader, for as long as
+// an election may take. Its client was told that it was accepted, so this tries
+// harder than it would have to; it gives up with the chain's end.
+func (c *Chain) forwardLater(s submission) {
+	c.loops.Add(1)
+	go func() {
+		defer c.loops.Done()
+		ctx, cancel := context.WithTimeout(c.ctx, 4*c.node.electionTimeout)
+		defer cancel()
+		ticker := time.NewTicker(c.node.tick)
+		defer ticker.Stop()
+		for {
+			if c.lead.Load() != raft.None {
+				if err := c.submit(s); err == nil {
+					return
+				}
+			}
+			select {
+			case <-ctx.Done():
+				c.log.Warnf("A message accepted as the leader is lost: no leader took it over")
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+}
