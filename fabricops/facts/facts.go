@@ -1,0 +1,90 @@
+// Package facts observes a network for the preflight checks: who answers, in
+// which version, with which certificates, and what every channel's
+// configuration says. It changes nothing and judges nothing; what cannot be
+// observed is reported as unknown.
+package facts
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"raftmig/fabricops/backup"
+	"raftmig/fabricops/consenters"
+	"raftmig/fabricops/deliver"
+	"raftmig/fabricops/identity"
+	"raftmig/fabricops/inventory"
+	"raftmig/fabricops/kafkaops"
+	"raftmig/fabricops/matrix"
+	"raftmig/runbook"
+)
+
+// channelsAtATime bounds the channels whose configuration is judged at a time;
+// it is mostly arithmetic.
+const channelsAtATime = 4
+
+// Gatherer observes one network.
+type Gatherer struct {
+	Network   *inventory.Network
+	Deliver   *deliver.Client
+	Matrix    *matrix.Reader
+	Admin     *identity.Identity
+	BackupDir string
+	Now       func() time.Time
+	// LogVersion is what a node's log says of its version, "" if nothing.
+	LogVersion func(node string) string
+}
+
+// Gather observes everything. channels limits the channels; empty means all
+// that are found. progress gets a text as each part is complete.
+func (g *Gatherer) Gather(ctx context.Context, channels []string, progress func(text string)) (*runbook.Facts, []runbook.Finding, error) {
+	list, findings, err := g.List(ctx)
+	if err != nil {
+		return nil, findings, err
+	}
+	progress("channels listed")
+	if len(channels) == 0 {
+		channels = list.Names
+	}
+	f := &runbook.Facts{
+		Now:         g.Now().UTC(),
+		Network:     g.Network.Name,
+		Orderers:    make([]runbook.OrdererFacts, len(g.Network.Orderers)),
+		Brokers:     make([]runbook.BrokerFacts, len(g.Network.Brokers)+len(g.Network.ZooKeeper)),
+		Channels:    make([]runbook.ChannelFacts, len(channels)),
+		ChannelList: *list,
+		Admin:       g.Admin.Facts(g.Now()),
+	}
+	var wg sync.WaitGroup
+	for i := range g.Network.Orderers {
+		wg.Go(func() { f.Orderers[i] = g.orderer(ctx, &g.Network.Orderers[i]) })
+	}
+	for i, p := range g.Network.Brokers {
+		wg.Go(func() { f.Brokers[i] = kafkaops.Reach(ctx, runbook.TierBrokers, p) })
+	}
+	for i, p := range g.Network.ZooKeeper {
+		wg.Go(func() { f.Brokers[len(g.Network.Brokers)+i] = kafkaops.Reach(ctx, runbook.TierZooKeeper, p) })
+	}
+	wg.Go(func() { f.Backup = backup.Space(g.Network, g.BackupDir) })
+	wg.Go(func() { g.channels(ctx, channels, f.Channels) })
+	wg.Wait()
+	progress("nodes and channels read")
+	return f, findings, ctx.Err()
+}
+
+func (g *Gatherer) channels(ctx context.Context, names []string, out []runbook.ChannelFacts) {
+	states := g.Matrix.Read(ctx, names, nil)
+	// An error here shows as untrusted consenters of every channel.
+	metadata, metadataErr := consenters.Build(g.Network)
+	var group errgroup.Group
+	group.SetLimit(channelsAtATime)
+	for i := range names {
+		group.Go(func() error {
+			out[i] = g.channel(ctx, states[i], metadata, metadataErr)
+			return nil
+		})
+	}
+	_ = group.Wait() // no function of the group returns an error
+}

@@ -1,0 +1,86 @@
+// Package kafkaops looks at a Kafka cluster: its topics, and whether its
+// processes answer.
+package kafkaops
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sort"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"raftmig/fabricops/inventory"
+	"raftmig/runbook"
+)
+
+// DialTimeout bounds one connection.
+const DialTimeout = 2 * time.Second
+
+// Topics lists the topics that could be channels: one partition and a name
+// that a channel may have; sorted. It changes nothing.
+func Topics(ctx context.Context, brokers []string) ([]string, error) {
+	if len(brokers) == 0 {
+		return nil, fmt.Errorf("the inventory names no brokers")
+	}
+	cfg := sarama.NewConfig()
+	cfg.ClientID = "raftmig"
+	cfg.Version = sarama.V1_0_0_0
+	cfg.Net.DialTimeout, cfg.Net.ReadTimeout, cfg.Net.WriteTimeout = DialTimeout, 2*DialTimeout, 2*DialTimeout
+	cfg.Metadata.Retry.Max = 1
+	cfg.Metadata.Full = true
+	type answer struct {
+		names []string
+		err   error
+	}
+	done := make(chan answer, 1)
+	go func() { // ends with the timeouts of cfg at the latest
+		names, err := topics(brokers, cfg)
+		done <- answer{names, err}
+	}()
+	select {
+	case a := <-done:
+		return a.names, a.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("listing Kafka topics: %w", ctx.Err())
+	}
+}
+
+func topics(brokers []string, cfg *sarama.Config) (names []string, err error) {
+	admin, err := sarama.NewClusterAdmin(brokers, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("reaching Kafka at %v: %w", brokers, err)
+	}
+	defer func() { _ = admin.Close() }() // nothing was written
+	all, err := admin.ListTopics()
+	if err != nil {
+		return nil, fmt.Errorf("listing Kafka topics: %w", err)
+	}
+	for name, detail := range all {
+		if detail.NumPartitions == 1 && inventory.ValidChannel(name) == nil {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	return names, nil
+}
+
+// Reach tells whether the addresses of a broker or ZooKeeper process accept
+// connections.
+func Reach(ctx context.Context, tier runbook.Tier, p inventory.Process) runbook.BrokerFacts {
+	f := runbook.BrokerFacts{Node: p.Name, Tier: tier}
+	d := net.Dialer{Timeout: DialTimeout}
+	for i, address := range p.AllAddresses() {
+		if i == 0 {
+			f.Address = address
+		}
+		conn, err := d.DialContext(ctx, "tcp", address)
+		if err != nil {
+			f.Address, f.Error = address, err.Error()
+			return f
+		}
+		_ = conn.Close() // it was only asked for
+	}
+	return f
+}

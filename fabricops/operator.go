@@ -1,0 +1,251 @@
+// Package fabricops does what a runbook wants done: it talks to a network of
+// ordering nodes and brokers, Fabric's or ours, through their protocols and
+// files only, and returns evidence.
+//
+// See DESIGN.md for the map of its packages.
+package fabricops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"raftmig/fabricops/backup"
+	"raftmig/fabricops/broadcast"
+	"raftmig/fabricops/channelcfg"
+	"raftmig/fabricops/consenters"
+	"raftmig/fabricops/deliver"
+	"raftmig/fabricops/dial"
+	"raftmig/fabricops/facts"
+	"raftmig/fabricops/identity"
+	"raftmig/fabricops/inventory"
+	"raftmig/fabricops/matrix"
+	"raftmig/fabricops/node"
+	"raftmig/fabricops/observe"
+	"raftmig/fabricops/proof"
+	"raftmig/orderer/protoutil"
+	"raftmig/runbook"
+)
+
+// Options of an Operator.
+type Options struct {
+	// RunDir is the folder of the run; the backup goes below it unless the
+	// inventory says otherwise.
+	RunDir string
+	// Run is the run's unique name. It marks the backup as this run's.
+	Run string
+	// Controller makes the controller of a process.
+	Controller func(inventory.Process) (node.Controller, error)
+	// Now is the clock; nil for the system's.
+	Now func() time.Time
+}
+
+// Operator implements runbook.Operator on a real network. It is safe for
+// concurrent use.
+type Operator struct {
+	inv   *inventory.Network
+	now   func() time.Time
+	pool  *dial.Pool
+	logs  *observe.Observer
+	admin *identity.Identity
+
+	deliver   *deliver.Client
+	matrix    *matrix.Reader
+	submitter *channelcfg.Submitter
+	prover    *proof.Prover
+	store     *backup.Store
+	facts     *facts.Gatherer
+	tiers     map[runbook.Tier][]process
+}
+
+var _ runbook.Operator = (*Operator)(nil)
+
+// New prepares an operator. It reads the identities and begins to follow the
+// logs; nothing is sent to the network. Close releases it.
+func New(inv *inventory.Network, opts Options) (*Operator, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	admin, err := identity.Load(inv.Admin)
+	if err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	signers, err := clients(inv, admin)
+	if err != nil {
+		return nil, err
+	}
+	tiers, err := controllers(inv, opts.Controller)
+	if err != nil {
+		return nil, err
+	}
+	o := &Operator{inv: inv, now: opts.Now, admin: admin, tiers: tiers, pool: dial.New(inv.Orderers, admin.TLS)}
+	var sources []observe.Source
+	for _, n := range inv.Orderers {
+		sources = append(sources, observe.Source{Node: n.Name, File: n.Log})
+	}
+	o.logs = observe.New(sources)
+	nodes, hash := o.pool.Nodes(), o.pool.TLSCertHash()
+	o.deliver = deliver.New(o.pool, admin)
+	sender := broadcast.New(o.pool)
+	o.matrix = matrix.New(o.deliver, nodes, inv.SystemChannel, o.logs)
+	o.submitter = &channelcfg.Submitter{Deliver: o.deliver, Broadcast: sender, Admin: admin, Nodes: nodes, TLSCertHash: hash, Now: opts.Now}
+	o.prover = &proof.Prover{
+		Deliver: o.deliver, Broadcast: sender, Nodes: nodes, Signer: signers, TLSCertHash: hash, Now: opts.Now,
+		Text: "raftmig " + opts.Run + ": this channel orders transactions",
+	}
+	o.store = &backup.Store{Dir: backupDir(inv, opts), Run: opts.Run, Network: inv, Now: opts.Now}
+	o.facts = &facts.Gatherer{
+		Network: inv, Deliver: o.deliver, Matrix: o.matrix, Admin: admin, BackupDir: o.store.Dir, Now: opts.Now, LogVersion: o.logs.Version,
+	}
+	return o, nil
+}
+
+func backupDir(inv *inventory.Network, opts Options) string {
+	if inv.Backup.Dir == "" {
+		return filepath.Join(opts.RunDir, "backup")
+	}
+	run := opts.Run
+	if run == "" {
+		run = filepath.Base(opts.RunDir)
+	}
+	return filepath.Join(inv.Backup.Dir, run)
+}
+
+// clients returns the identity that writes to a channel: of the inventory's
+// clients that of the channel, else "*", else the admin.
+func clients(inv *inventory.Network, admin *identity.Identity) (func(channel string) (protoutil.Signer, error), error) {
+	loaded := map[string]*identity.Identity{}
+	for name, c := range inv.Clients {
+		id, err := identity.Load(c)
+		if err != nil {
+			return nil, fmt.Errorf("client of %s: %w", name, err)
+		}
+		loaded[name] = id
+	}
+	return func(channel string) (protoutil.Signer, error) {
+		if id, ok := loaded[channel]; ok {
+			return id, nil
+		}
+		if id, ok := loaded["*"]; ok && channel != inv.SystemChannel {
+			return id, nil
+		}
+		return admin, nil
+	}, nil
+}
+
+// Close ends all connections and the following of logs; Logs is closed.
+func (o *Operator) Close() error {
+	err := o.pool.Close()
+	o.logs.Close()
+	return err
+}
+
+// Logs delivers the lines that the orderers log from now on.
+func (o *Operator) Logs() <-chan runbook.LogLine { return o.logs.Lines() }
+
+// Plan describes the network to the runbook.
+func (o *Operator) Plan(run string) runbook.Plan { return PlanOf(o.inv, run) }
+
+// PlanOf is the plan of a run on a network.
+func PlanOf(inv *inventory.Network, run string) runbook.Plan {
+	p := runbook.Plan{Run: run, Network: inv.Name}
+	for _, n := range inv.Orderers {
+		p.Orderers = append(p.Orderers, n.Name)
+	}
+	for _, n := range inv.Brokers {
+		p.Brokers = append(p.Brokers, n.Name)
+	}
+	for _, n := range inv.ZooKeeper {
+		p.ZooKeeper = append(p.ZooKeeper, n.Name)
+	}
+	return p
+}
+
+// Perform implements runbook.Operator.
+func (o *Operator) Perform(ctx context.Context, e runbook.Effect, progress func(runbook.Progress)) (runbook.Evidence, error) {
+	timeout := e.Timeout
+	if timeout <= 0 {
+		timeout = o.defaultTimeout(e)
+	}
+	started := o.now()
+	// The time limit is of the effect; the caller's own end passes through.
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	ev, err := o.perform(limited, e, reporter(e, progress))
+	ev.Seconds = o.now().Sub(started).Seconds()
+	if err == nil {
+		return ev, nil
+	}
+	if ctx.Err() != nil {
+		return ev, fmt.Errorf("%s: %w", e.Kind, errors.Join(ctx.Err(), err))
+	}
+	return ev, o.problem(e, err)
+}
+
+func (o *Operator) perform(ctx context.Context, e runbook.Effect, r *report) (runbook.Evidence, error) {
+	switch e.Kind {
+	case runbook.GatherFacts:
+		return o.gatherFacts(ctx, e, r)
+	case runbook.ListChannels:
+		return o.listChannels(ctx)
+	case runbook.ReadChannels:
+		return o.readChannels(ctx, e, r)
+	case runbook.AwaitChannels:
+		return o.awaitChannels(ctx, e, r)
+	case runbook.BuildMetadata:
+		return o.buildMetadata()
+	case runbook.VerifyBackup:
+		return o.verifyBackup(ctx, r)
+	case runbook.ReadProcesses:
+		return o.readProcesses(ctx, e)
+	case runbook.SendTransactions:
+		return o.sendTransactions(ctx, e, r)
+	case runbook.SubmitUpdate:
+		return o.submitUpdate(ctx, e, r)
+	case runbook.StopNodes:
+		return o.stopNodes(ctx, e, r)
+	case runbook.StartNodes:
+		return o.startNodes(ctx, e, r)
+	case runbook.TakeBackup:
+		return o.takeBackup(ctx, r)
+	case runbook.RestoreBackup:
+		return o.restoreBackup(ctx, r)
+	case runbook.RemoveRaftState:
+		return o.removeRaftState(ctx)
+	default:
+		return runbook.Evidence{}, &runbook.Problem{What: fmt.Sprintf("unknown effect %q", e.Kind)}
+	}
+}
+
+// defaultTimeout bounds an effect that names no time limit.
+func (o *Operator) defaultTimeout(e runbook.Effect) time.Duration {
+	switch e.Kind {
+	case runbook.TakeBackup, runbook.VerifyBackup, runbook.RestoreBackup:
+		return 24 * time.Hour // bounded by the size of the data
+	case runbook.StopNodes, runbook.StartNodes:
+		longest := time.Duration(0)
+		for _, p := range o.tiers[e.Tier] {
+			longest = max(longest, p.patience(e.Kind))
+		}
+		return longest
+	case runbook.GatherFacts, runbook.ListChannels:
+		return 5 * time.Minute
+	case runbook.AwaitChannels, runbook.SendTransactions, runbook.SubmitUpdate:
+		return 2 * time.Minute
+	default:
+		return time.Minute
+	}
+}
+
+func (o *Operator) buildMetadata() (runbook.Evidence, error) {
+	md, err := consenters.Build(o.inv)
+	if err != nil {
+		return runbook.Evidence{}, &runbook.Problem{
+			What: "the Raft metadata cannot be built", Why: err.Error(),
+			Hint: "Correct the orderers and raft sections of raftmig.yaml and the files they name.",
+		}
+	}
+	return runbook.Evidence{Summary: fmt.Sprintf("%d consenters, hash %.12s", len(md.Consenters), md.Hash), Metadata: md}, nil
+}

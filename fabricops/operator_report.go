@@ -1,0 +1,84 @@
+package fabricops
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"raftmig/fabricops/backup"
+	"raftmig/runbook"
+)
+
+// byteInterval is the least time between two reports of bytes.
+const byteInterval = 200 * time.Millisecond
+
+// report sends the progress of one effect. It is safe for concurrent use.
+type report struct {
+	effect runbook.EffectID
+	send   func(runbook.Progress)
+
+	mu      sync.Mutex
+	done    int64
+	all     int64
+	unit    string
+	phase   string // of a copy
+	last    time.Time
+	started time.Time
+}
+
+func reporter(e runbook.Effect, send func(runbook.Progress)) *report {
+	if send == nil {
+		send = func(runbook.Progress) {}
+	}
+	return &report{effect: e.ID, send: send}
+}
+
+// total says how many there are of what step counts.
+func (r *report) total(n int64, unit string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all, r.unit, r.done = n, unit, 0
+}
+
+// text reports without counting.
+func (r *report) text(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.send(runbook.Progress{Effect: r.effect, Text: text, Done: r.done, Total: r.all, Unit: r.unit})
+}
+
+// step reports that one more is complete.
+func (r *report) step(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done++
+	r.send(runbook.Progress{Effect: r.effect, Text: text, Done: r.done, Total: r.all, Unit: r.unit})
+}
+
+// show reports with numbers.
+func (r *report) show(text string, done, total int64, unit string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done, r.all, r.unit = done, total, unit
+	r.send(runbook.Progress{Effect: r.effect, Text: text, Done: done, Total: total, Unit: unit})
+}
+
+// bytes reports copied bytes with their rate, a few times a second.
+func (r *report) bytes(now func() time.Time) backup.Progress {
+	return func(text string, done, total int64) {
+		at := now()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if phase := text; phase[:min(4, len(phase))] != r.phase {
+			r.phase, r.started, r.last = phase[:min(4, len(phase))], at, time.Time{}
+		}
+		if done < total && at.Sub(r.last) < byteInterval {
+			return
+		}
+		r.last = at
+		if s := at.Sub(r.started).Seconds(); s > 1 {
+			text = fmt.Sprintf("%s, %.1f MB/s", text, float64(done)/s/1e6)
+		}
+		r.send(runbook.Progress{Effect: r.effect, Text: text, Done: done, Total: total, Unit: "bytes"})
+	}
+}
