@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"raftmig/runbook"
 )
@@ -70,6 +71,26 @@ func Open(path string) (*Journal, Contents, error) {
 		return nil, Contents{}, errors.Join(err, f.Close())
 	}
 	return j, c, nil
+}
+
+// Read returns what the journal at path holds and changes nothing; a record
+// that is being written by another process counts as cut off.
+func Read(path string) (Contents, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Contents{}, fmt.Errorf("reading the journal: %w", err)
+	}
+	if len(data) < len(header) && strings.HasPrefix(header, string(data)) {
+		return Contents{Removed: len(data)}, nil
+	}
+	if !bytes.HasPrefix(data, []byte(header)) {
+		return Contents{}, fmt.Errorf("%s: %w", path, ErrForeign)
+	}
+	c, err := (&Journal{sum: firstSum}).read(data[len(header):])
+	if err != nil {
+		return Contents{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
 }
 
 func syncDir(dir string) error {
