@@ -102,6 +102,16 @@ func (s *Sequencer) TimerExpired() []Action {
 	return []Action{PostTimeToCut{s.lastCutBlockNumber + 1}}
 }
 
+// TimeToCutFailed tells that a time-to-cut record could not be posted. If its
+// block is still to be cut, the timer starts again.
+func (s *Sequencer) TimeToCutFailed(number uint64) []Action {
+	s.actions = nil
+	if number == s.lastCutBlockNumber+1 {
+		s.startTimer()
+	}
+	return s.actions
+}
+
 // Resubmitted tells the outcome of a Resubmit.
 func (s *Sequencer) Resubmitted(r Resubmit, err error) []Action {
 	s.actions = nil
