@@ -31,8 +31,8 @@ func (m *model) move(a keymap.Action) {
 		m.selectStep(-1)
 	case keymap.Current:
 		m.following = true
-		if m.snap != nil && m.snap.Current >= 0 {
-			m.step, m.scroll = m.snap.Current, 0
+		if m.snap != nil {
+			m.step, m.scroll = present.LastStep(m.snap), 0
 		}
 	case keymap.Filter:
 		m.filtering = true
@@ -79,7 +79,7 @@ func (m *model) selectStep(n int) {
 		}
 	}
 	m.step = vis[max(0, min(at+n, len(vis)-1))]
-	m.following = m.snap.Current == m.step
+	m.following = present.LastStep(m.snap) == m.step
 	m.scroll = 0
 }
 

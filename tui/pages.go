@@ -20,7 +20,7 @@ func (m *model) stepsPage(width, height int) []string {
 	}
 	logRows := 0
 	if m.height >= logPane && width >= oneColumn {
-		logRows = max(4, height*3/10)
+		logRows = max(4, height*3/10-1)
 	}
 	listRows := height - 1 // the activity
 	if logRows > 0 {
@@ -48,7 +48,7 @@ func (m *model) stepsBeside(width, height int) []string {
 	}
 	right := width - left - 3
 	list := components.StepList(m.st, present.StepRows(m.snap, m.now, m.step, height), m.step, left, height, false)
-	text := m.fitted(components.Items(m.st, present.ExplainItems(m.snap.Steps[m.step], m.now), right), right, height)
+	text := m.fitted(components.Brief(m.st, present.ExplainItems(m.snap.Steps[m.step], m.now), right), right, height)
 	var out []string
 	for i := range height {
 		l, r := strings.Repeat(" ", left), ""
@@ -68,7 +68,7 @@ func (m *model) fitted(rows []string, width, height int) []string {
 	if len(rows) <= height || height < 1 {
 		return rows
 	}
-	more := fmt.Sprintf("%s more: enter", present.Plural(len(rows)-height+1, "row"))
+	more := fmt.Sprintf("enter: %s more, and the commands", present.Plural(len(rows)-height+1, "row"))
 	return append(rows[:height-1:height-1], m.st.Tone(present.Muted, components.Cut(m.st, more, width)))
 }
 
@@ -152,7 +152,7 @@ func (m *model) channelsPage(width, height int) []string {
 	s := m.snap
 	sum := present.ChannelsLine(s)
 	if s != nil && len(s.Channels) > 0 {
-		sum = append(sum, present.Span{Tone: present.Muted, Text: "  seen " + present.Age(m.now, s.ObservedAt)})
+		sum = append(sum, present.Span{Tone: present.Muted, Text: "  seen " + present.Age(m.now, s.ObservedAt) + "; * system"})
 		if m.lost {
 			sum = append(sum[:len(sum)-1], present.Span{Tone: present.Bad, Text: "  seen at " + present.Clock(s.ObservedAt, nil)})
 		}
@@ -162,7 +162,7 @@ func (m *model) channelsPage(width, height int) []string {
 		return out
 	}
 	table := present.ChannelTable(s, true)
-	if components.NaturalWidth(table) > width {
+	if components.NaturalWidth(table, 2) > width {
 		table = present.ChannelTable(s, false)
 	}
 	detail := present.NodeTable(s, m.channel)
@@ -219,6 +219,9 @@ func (m *model) helpKeys() []present.HelpKey {
 	}
 	var out []present.HelpKey
 	for _, b := range m2.keys() {
+		if b.Show == "" {
+			continue
+		}
 		out = append(out, present.HelpKey{Key: b.Show, Text: b.Text, Off: b.Off})
 	}
 	return out

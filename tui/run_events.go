@@ -51,8 +51,8 @@ func (m *model) onSnapshot(s *runbook.Snapshot) tea.Cmd {
 			delete(m.progress, id)
 		}
 	}
-	if m.following && s.Current >= 0 {
-		m.step = s.Current
+	if m.following {
+		m.step = present.LastStep(s)
 	}
 	m.step = max(0, min(m.step, len(s.Steps)-1))
 	m.channel = max(0, min(m.channel, len(s.Channels)-1))

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"raftmig/runbook"
 	"raftmig/tui/components"
 	"raftmig/tui/keymap"
@@ -24,16 +26,20 @@ func (m model) View() string {
 	}
 	rows := m.top()
 	bottom := m.bottom()
-	if m.height < 4 { // only the essential
-		rows = rows[:1]
-	}
 	room := max(0, m.height-len(rows)-1)
 	body := m.body(m.width, room)
 	for len(body) < room {
 		body = append(body, "")
 	}
 	rows = append(append(rows, body[:room]...), bottom)
-	return strings.Join(rows[:min(len(rows), m.height)], "\n")
+	rows = rows[:m.height]
+	for i, r := range rows {
+		if widthOf(r) > m.width { // only where a screen is too small for any layout
+			r = ansi.Truncate(r, m.width, "")
+		}
+		rows[i] = strings.TrimRight(r, " ")
+	}
+	return strings.Join(rows, "\n")
 }
 
 // body is the page, or the dialog over it.
@@ -60,10 +66,13 @@ func (m *model) top() []string {
 		return out
 	}
 	limit := 1
-	if m.height >= 24 {
+	if m.height >= 30 {
 		limit = 2
 	}
 	back := components.Wrap(present.WayBack(m.snap), m.width)
+	if len(back) > limit { // rather a whole sentence than half of two
+		back = components.Wrap(present.FirstSentence(present.WayBack(m.snap)), m.width)
+	}
 	if len(back) > limit { // what does not fit is in the abort dialog
 		out = append(out, m.wayBackCut(back, limit)...)
 	} else {
@@ -100,13 +109,19 @@ func (m *model) header() string {
 	add(present.Strong, present.Clean(s.Plan.Network))
 	head := components.FitLine(m.st, line, max(8, m.width-badgeWidth-3))
 	line = nil
+	rest := m.width - badgeWidth - 2 - widthOf(head)
+	add = func(tone present.Tone, text string) { // what does not fit is left out
+		if text != "" && widthOf(line.String())+2+widthOf(text) <= rest {
+			line = append(line, present.Span{Text: "  "}, present.Span{Tone: tone, Text: text})
+		}
+	}
 	if s.Outcome == "" {
 		add(present.Normal, present.PhaseWord(s.Phase))
 	}
 	add(present.Normal, present.StepCount(s))
 	add(present.Normal, m.elapsed())
 	if left := present.Remaining(s, m.now); left > 0 && mood == present.MoodRunning {
-		add(present.Muted, present.About(left)+" left")
+		add(present.Muted, strings.TrimPrefix(present.About(left), "about ")+" left")
 	}
 	if m.opts.ReadOnly {
 		add(present.Muted, "read-only")
@@ -114,11 +129,10 @@ func (m *model) header() string {
 	if m.clients > 1 {
 		add(present.Muted, present.Plural(m.clients, "terminal"))
 	}
-	rest := m.width - badgeWidth - 2 - widthOf(head)
 	if rest < 0 {
 		return components.Cut(m.st, string(mood)+" "+present.Clean(s.Plan.Network), m.width)
 	}
-	return head + "  " + badge + components.FitLine(m.st, line, rest)
+	return head + "  " + badge + m.st.Line(line)
 }
 
 // elapsed moves by seconds while the run moves and by minutes while it waits.
@@ -209,7 +223,12 @@ func (m *model) activity() (share float64, text string) {
 			e = &s.Active[i]
 		}
 	}
-	if e == nil {
+	switch {
+	case s.Gate != nil:
+		return -1, "The run waits for your answer: g."
+	case present.Still(s) && present.ProblemOf(s) != nil:
+		return -1, "PROBLEM: " + present.Clean(present.ProblemOf(s).Error())
+	case e == nil:
 		return -1, ""
 	}
 	text, share = present.EffectText(*e), -1

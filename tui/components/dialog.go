@@ -28,8 +28,11 @@ func Dialog(st styles.Styles, text present.DialogText, d *dialog.State, width, h
 	}
 	var body []string
 	switch {
-	case room <= 0:
-		foot = foot[max(0, len(foot)-height+1):]
+	case height <= 0:
+		return nil
+	case room <= 0: // the choices, and the selected one at any rate
+		first := max(0, min(d.Choice, len(foot)-(height-1)))
+		foot = foot[first:min(len(foot), first+height-1)]
 	case len(rows) <= room:
 		body = rows
 		if room-len(rows) > 0 && boxed {
@@ -93,7 +96,7 @@ func dialogFoot(st styles.Styles, text present.DialogText, d *dialog.State, widt
 	case d.Typing:
 		out = append(out, "")
 	default:
-		out = append(out, st.Tone(present.Muted, Cut(st, "Choose with a letter or j/k, then press enter. Esc: look around, the run waits.", width)))
+		out = append(out, st.Tone(present.Muted, Cut(st, "A letter or j/k chooses, enter takes the choice. Esc: look around.", width)))
 	}
 	return out
 }

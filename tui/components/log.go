@@ -11,7 +11,8 @@ import (
 // rows. back is how many rows the sight lies before the newest. wrap breaks
 // long lines instead of cutting them.
 func Log(st styles.Styles, rows []present.LogRow, width, height, back int, wrap bool) []string {
-	end := max(min(height, len(rows)), len(rows)-max(0, back))
+	height = max(0, height)
+	end := min(len(rows), max(min(height, len(rows)), len(rows)-max(0, back)))
 	node := nodeWidth(rows[max(0, end-height):end])
 	var out []string
 	for i := end - 1; i >= 0 && len(out) < height; i-- {

@@ -90,6 +90,9 @@ func fitColumns(t present.Table, width int) (cols, widths []int) {
 		}
 		return n
 	}
+	shrink := func() { // the first column gives what it can, down to 14
+		natural[cols[0]] -= max(0, min(total()-width, natural[cols[0]]-14))
+	}
 	for total() > width {
 		worst := -1
 		for i, c := range cols {
@@ -97,18 +100,15 @@ func fitColumns(t present.Table, width int) (cols, widths []int) {
 				worst = i
 			}
 		}
-		if worst < 0 {
+		if worst < 0 || t.Head[cols[worst]].Drop <= 2 && total()-width <= natural[cols[0]]-14 {
 			break
 		}
 		cols = append(cols[:worst:worst], cols[worst+1:]...)
 	}
-	// What is still too much is taken from the first column, down to 12, then from the last.
-	if over := total() - width; over > 0 && len(cols) > 0 {
-		natural[cols[0]] -= min(over, max(0, natural[cols[0]]-12))
-		if over = total() - width; over > 0 {
-			last := cols[len(cols)-1]
-			natural[last] = max(1, natural[last]-over)
-		}
+	if total() > width { // what is still too much is taken from the last column
+		shrink()
+		last := cols[len(cols)-1]
+		natural[last] = max(1, natural[last]-max(0, total()-width))
 	}
 	for _, c := range cols {
 		widths = append(widths, natural[c])
@@ -116,10 +116,15 @@ func fitColumns(t present.Table, width int) (cols, widths []int) {
 	return cols, widths
 }
 
-// NaturalWidth is the width the table wants to show every column in full.
-func NaturalWidth(t present.Table) int {
-	n := 2 * (len(t.Head) - 1)
+// NaturalWidth is the width of the table with the columns that should not be
+// missed: those with a Drop of at most keep.
+func NaturalWidth(t present.Table, keep int) int {
+	n := -2
 	for i, c := range t.Head {
+		if c.Drop > keep {
+			continue
+		}
+		n += 2
 		w := ansi.StringWidth(c.Title)
 		for _, r := range t.Rows {
 			if i < len(r) {

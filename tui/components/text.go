@@ -132,10 +132,32 @@ func splitWords(s string) []string {
 	return out
 }
 
-// Items renders paragraphs in rows of at most width columns.
+// Items renders paragraphs in rows of at most width columns. Nothing is lost:
+// verbatim text that is too wide is broken.
 func Items(st styles.Styles, items []present.Item, width int) []string {
+	return renderItems(st, items, width, false)
+}
+
+// Brief is Items for a pane: verbatim text that is too wide is cut.
+func Brief(st styles.Styles, items []present.Item, width int) []string {
+	return renderItems(st, items, width, true)
+}
+
+func renderItems(st styles.Styles, items []present.Item, width int, brief bool) []string {
 	var out []string
 	for _, it := range items {
+		if it.Verbatim {
+			text := it.Line.String()
+			for !brief && ansi.StringWidth(text) > width {
+				head := ansi.Truncate(text, width, "")
+				if head == "" {
+					break
+				}
+				out, text = append(out, head), text[len(head):]
+			}
+			out = append(out, Cut(st, text, width))
+			continue
+		}
 		indent := it.Indent
 		if it.Label != "" {
 			indent = LabelWidth

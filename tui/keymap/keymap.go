@@ -58,7 +58,7 @@ const (
 type Binding struct {
 	Action Action
 	Keys   []string // as bubbletea names them
-	Show   string   // as the help shows them
+	Show   string   // as the help shows them; "" where another binding's help covers it
 	Text   string
 	Hint   string // short text for the bottom row, "" if not shown there
 	Off    string // why it cannot be used now, "" if it can
@@ -86,12 +86,12 @@ func Bindings(c Context) []Binding {
 	out = append(out, moveBindings(c)...)
 	out = append(out, actBindings(c)...)
 	return append(out,
-		Binding{Action: Steps, Keys: []string{"s", "1"}, Show: "s", Text: "page: steps"},
-		Binding{Action: Channels, Keys: []string{"c", "2"}, Show: "c", Text: "page: channels on every node"},
-		Binding{Action: Log, Keys: []string{"l", "3"}, Show: "l", Text: "page: log of the orderers"},
-		Binding{Action: Evidence, Keys: []string{"e", "4"}, Show: "e", Text: "page: evidence of a step"},
-		Binding{Action: Findings, Keys: []string{"f", "5"}, Show: "f", Text: "page: findings of the checks"},
-		Binding{Action: NextPage, Keys: []string{"tab"}, Show: "tab", Text: "next page"},
+		Binding{Action: Steps, Keys: []string{"s", "1"}, Show: "s c l", Text: "pages: steps, channels, log of the orderers"},
+		Binding{Action: Channels, Keys: []string{"c", "2"}},
+		Binding{Action: Log, Keys: []string{"l", "3"}},
+		Binding{Action: Evidence, Keys: []string{"e", "4"}, Show: "e f", Text: "pages: evidence of a step, findings of the checks"},
+		Binding{Action: Findings, Keys: []string{"f", "5"}},
+		Binding{Action: NextPage, Keys: []string{"tab"}, Show: "tab", Text: "next page; the keys 1 to 5 are the pages too"},
 		Binding{Action: Redraw, Keys: []string{"u", "ctrl+l"}, Show: "u", Text: "draw the screen anew"},
 		Binding{Action: Help, Keys: []string{"?"}, Show: "?", Text: "this help", Hint: "help"},
 		Binding{Action: Leave, Keys: []string{"q", "ctrl+c"}, Show: "q", Text: "leave this screen; the run goes on", Hint: "leave"},
@@ -135,12 +135,12 @@ func moveBindings(c Context) []Binding {
 		what = "scroll"
 	}
 	out := []Binding{
-		{Action: Up, Keys: []string{"k", "up"}, Show: "k up", Text: what},
-		{Action: Down, Keys: []string{"j", "down"}, Show: "j down", Text: what},
-		{Action: PageUp, Keys: []string{"pgup", "K"}, Show: "K pgup", Text: "a screen up"},
-		{Action: PageDown, Keys: []string{"pgdown", "J", " "}, Show: "J pgdn", Text: "a screen down"},
-		{Action: Top, Keys: []string{"home", "<"}, Show: "< home", Text: "to the start"},
-		{Action: Bottom, Keys: []string{"end", ">", "G"}, Show: "> end", Text: "to the end"},
+		{Action: Up, Keys: []string{"k", "up"}, Show: "k j", Text: what + ", or the arrows"},
+		{Action: Down, Keys: []string{"j", "down"}},
+		{Action: PageUp, Keys: []string{"pgup", "K"}, Show: "K J", Text: "half a screen up, down, or pgup, pgdn, space"},
+		{Action: PageDown, Keys: []string{"pgdown", "J", " "}},
+		{Action: Top, Keys: []string{"home", "<"}, Show: "< >", Text: "to the start, to the end, or home, end"},
+		{Action: Bottom, Keys: []string{"end", ">", "G"}},
 		{Action: Back, Keys: []string{"esc", "backspace"}, Show: "esc", Text: "one level back"},
 	}
 	return out

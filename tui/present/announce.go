@@ -115,8 +115,8 @@ func explainLines(st runbook.StepView) []string {
 	add("why", e.Why)
 	add("proof", e.Verify)
 	add("undo", e.Undo)
-	for _, c := range e.Commands {
-		add("command", c)
+	for _, it := range commandItems(e.Commands) {
+		out = append(out, "    "+strings.TrimSpace(it.Label+" ")+map[bool]string{true: "  ", false: ": "}[it.Verbatim]+it.Line.String())
 	}
 	return out
 }

@@ -98,13 +98,20 @@ func NodeVerdict(n, common runbook.NodeState, leader bool) Span {
 // column that says how many agree and who does not.
 func ChannelTable(s *runbook.Snapshot, byNode bool) Table {
 	t := Table{Head: []Column{
-		{Title: "CHANNEL", Max: 32}, {Title: "TYPE", Drop: 2}, {Title: "STATE"}, {Title: "HEIGHT", Right: true},
-		{Title: "HASH", Drop: 4}, {Title: "SEQ", Right: true, Drop: 3}, {Title: "LEADER", Right: true, Drop: 1},
+		{Title: "CHANNEL", Max: 32}, {Title: "TYPE", Drop: 1}, {Title: "STATE"}, {Title: "HEIGHT", Right: true},
+		{Title: "LEADER", Right: true, Drop: 2}, {Title: "SEQ", Right: true, Drop: 3}, {Title: "HASH", Drop: 4},
 	}}
 	if s == nil {
 		return t
 	}
 	nodes := nodeNames(s.Channels)
+	leader := LeaderExpected(s)
+	for _, ch := range s.Channels {
+		leader = leader || commonLeader(ch) != 0
+	}
+	if !leader { // a column of dashes
+		t.Head[4].Drop = 9
+	}
 	if byNode {
 		for _, n := range nodes {
 			t.Head = append(t.Head, Column{Title: Clean(n), Max: 16})
@@ -112,7 +119,7 @@ func ChannelTable(s *runbook.Snapshot, byNode bool) Table {
 	} else {
 		t.Head = append(t.Head, Column{Title: "NODES"})
 	}
-	leader := LeaderExpected(s)
+	leader = LeaderExpected(s)
 	for _, ch := range s.Channels {
 		t.Rows = append(t.Rows, channelRow(ch, nodes, byNode, leader))
 	}
@@ -122,7 +129,7 @@ func ChannelTable(s *runbook.Snapshot, byNode bool) Table {
 func channelRow(ch runbook.ChannelState, nodes []string, byNode, leader bool) []Span {
 	name := Clean(ch.Name)
 	if ch.System {
-		name += " (system)"
+		name += " *"
 	}
 	c, ok := Common(ch)
 	if !ok {
@@ -130,7 +137,7 @@ func channelRow(ch runbook.ChannelState, nodes []string, byNode, leader bool) []
 	}
 	row := []Span{
 		{Normal, name}, {Normal, dash(c.Type)}, stateSpan(c.State), {Normal, strconv.FormatUint(c.Height, 10)},
-		{Normal, Short(c.LastBlockHash)}, {Normal, strconv.FormatUint(c.ConfigSequence, 10)}, {Normal, raftID(c.Leader)},
+		{Normal, raftID(c.Leader)}, {Normal, strconv.FormatUint(c.ConfigSequence, 10)}, {Normal, Short(c.LastBlockHash)},
 	}
 	if !ok {
 		row = []Span{{Normal, name}, {Muted, "-"}, {Muted, "-"}, {Muted, "-"}, {Muted, "-"}, {Muted, "-"}, {Muted, "-"}}
@@ -202,24 +209,30 @@ func ChannelsLine(s *runbook.Snapshot) Line {
 	if s == nil || len(s.Channels) == 0 {
 		return T(Muted, "no channel has been read yet")
 	}
-	leader, off := LeaderExpected(s), 0
+	leader, bad, late := LeaderExpected(s), 0, 0
 	for _, ch := range s.Channels {
 		c, _ := Common(ch)
+		worst := Good
 		for _, n := range ch.Nodes {
-			if NodeVerdict(n, c, leader).Tone != Good {
-				off++
-				break
+			if t := NodeVerdict(n, c, leader).Tone; worst != Bad && t != Good {
+				worst = t
 			}
+		}
+		switch worst {
+		case Bad:
+			bad++
+		case Warn:
+			late++
 		}
 	}
 	head := Span{Normal, Plural(len(s.Channels), "channel") + " on " + Plural(len(nodeNames(s.Channels)), "node") + ": "}
-	switch off {
-	case 0:
-		return Line{head, {Good, "nodes agree on every channel"}}
-	case 1:
-		return Line{head, {Bad, "1 needs a look"}}
+	switch {
+	case bad > 0:
+		return Line{head, {Bad, fmt.Sprintf("NODES DIFFER on %d", bad)}}
+	case late > 0:
+		return Line{head, {Warn, fmt.Sprintf("%d not level yet", late)}}
 	default:
-		return Line{head, {Bad, fmt.Sprintf("%d need a look", off)}}
+		return Line{head, {Good, "nodes agree on every channel"}}
 	}
 }
 

@@ -2,6 +2,7 @@ package present
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"raftmig/runbook"
@@ -48,13 +49,20 @@ func GateDialog(s *runbook.Snapshot, local *time.Location, off string) DialogTex
 		d.Title = "Go on?"
 	}
 	if g.Severe {
-		d.Title, d.Tone = "POINT OF NO RETURN: "+d.Title, Bad
+		d.Tone = Bad
+		if strings.Contains(strings.ToLower(d.Title), "no return") {
+			d.Title = strings.ToUpper(d.Title)
+		} else {
+			d.Title = "POINT OF NO RETURN: " + d.Title
+		}
 	}
 	if g.Text != "" {
 		d.Items = append(d.Items, Para(Normal, g.Text), Blank())
 	}
+	label := "facts"
 	for _, f := range g.Facts {
-		d.Items = append(d.Items, Item{Label: "fact", Line: T(Normal, f)})
+		d.Items = append(d.Items, Field(label, Normal, f))
+		label = " "
 	}
 	if len(g.Facts) > 0 {
 		d.Items = append(d.Items, Blank())
@@ -85,7 +93,7 @@ func AbortDialog(s *runbook.Snapshot, off string) DialogText {
 		note = "not known"
 	}
 	d.Items = []Item{
-		Field("costs now", Strong, note),
+		Field("cost now", Strong, note),
 		Blank(),
 		Para(Normal, "The run finishes or stops the effect in hand, then rolls back step by step, with evidence for each, until every channel "+
 			"is in normal operation on Kafka. A rollback is not interrupted; the migration can be tried again afterwards."),

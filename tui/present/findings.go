@@ -66,10 +66,10 @@ func FindingItems(fs []runbook.Finding) []Item {
 }
 
 func findingItems(f runbook.Finding) []Item {
-	out := []Item{{Label: SeverityWord(f.Severity), Line: Line{{Strong, Clean(f.Check)}, {Normal, "  " + Clean(f.Summary)}}}}
 	if f.Severity == runbook.SeverityOK {
-		return out
+		return []Item{{Label: SeverityWord(f.Severity), Line: Line{{Normal, fmt.Sprintf("%-22s  %s", Clean(f.Check), Clean(f.Summary))}}}}
 	}
+	out := []Item{{Label: SeverityWord(f.Severity), Line: Line{{Strong, Clean(f.Check)}, {Normal, "  " + Clean(f.Summary)}}}}
 	for _, e := range f.Evidence {
 		out = append(out, Item{Indent: 9, Line: T(Normal, "- "+Clean(e))})
 	}

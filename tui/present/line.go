@@ -47,12 +47,13 @@ func (l Line) String() string {
 func T(tone Tone, text string) Line { return Line{{tone, Clean(text)}} }
 
 // Item is a paragraph: an optional label in a column of its own and a text
-// that may be wrapped. NoWrap marks text to be copied: it is broken only where
-// the width forces it, never indented anew.
+// that may be wrapped. Verbatim text is to be copied: its spaces stay, and it
+// starts at the left edge so that it can be taken off the screen.
 type Item struct {
-	Label  string
-	Line   Line
-	Indent int // columns before the text, in a paragraph without label
+	Label    string
+	Line     Line
+	Indent   int // columns before the text, in a paragraph without label
+	Verbatim bool
 }
 
 // Para makes an item without label.

@@ -115,6 +115,21 @@ func Visible(s *runbook.Snapshot) []int {
 	return out
 }
 
+// LastStep is the index of the current step or, where there is none, of the
+// last one that was begun or left out; 0 if none was.
+func LastStep(s *runbook.Snapshot) int {
+	if s.Current >= 0 {
+		return min(s.Current, max(0, len(s.Steps)-1))
+	}
+	last := 0
+	for i, st := range s.Steps {
+		if st.Status != runbook.StatusPending {
+			last = i
+		}
+	}
+	return last
+}
+
 // StepCount says where the run is: "step 7 of 27", "rollback step 2 of 7".
 func StepCount(s *runbook.Snapshot) string {
 	if s == nil || len(s.Steps) == 0 {
@@ -182,16 +197,19 @@ func WayBack(s *runbook.Snapshot) Line {
 	if s == nil {
 		return Line{label, {Muted, "not known yet"}}
 	}
-	note := strings.TrimPrefix(Clean(s.AbortNote), "No way back: ")
+	note := strings.TrimPrefix(strings.TrimPrefix(Clean(s.AbortNote), "No way back: "), "Going back ")
+	if len(note) > 1 && note[1] >= 'a' && note[1] <= 'z' { // it goes on after a dash
+		note = strings.ToLower(note[:1]) + note[1:]
+	}
 	join := func(word string, tone Tone) Line {
 		if note == "" || strings.EqualFold(note, word) {
 			return Line{label, {tone, word}}
 		}
-		return Line{label, {tone, word}, {Normal, ": " + note}}
+		return Line{label, {tone, word}, {Normal, " - " + note}}
 	}
 	switch {
 	case s.Outcome == runbook.OutcomeRolledBack:
-		return Line{label, {Good, "taken"}, {Normal, ": the network is back on Kafka"}}
+		return Line{label, {Good, "taken"}, {Normal, " - the network is back on Kafka"}}
 	case s.AbortOffered:
 		return join("open", Good)
 	case s.Phase == runbook.PhaseRollback:
@@ -199,6 +217,18 @@ func WayBack(s *runbook.Snapshot) Line {
 	default:
 		return join("closed", Strong)
 	}
+}
+
+// FirstSentence cuts a line after its first sentence.
+func FirstSentence(l Line) Line {
+	var out Line
+	for _, s := range l {
+		if i := strings.Index(s.Text, ". "); i >= 0 {
+			return append(out, Span{s.Tone, s.Text[:i+1]})
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // Outcome is the sentence about the end of a run; "" while it has not ended.

@@ -72,7 +72,7 @@ type StepRow struct {
 
 // StepRows lays out phases and steps in at most height rows. The phase of the
 // step focus and the phase of the current step are unfolded; so are others,
-// from the current one on, as long as all rows fit. A phase that is folded
+// from the current one on and then backwards, as long as all rows fit. A phase that is folded
 // shows its count.
 func StepRows(s *runbook.Snapshot, now time.Time, focus, height int) []StepRow {
 	groups := groupSteps(s)
@@ -95,11 +95,17 @@ func StepRows(s *runbook.Snapshot, now time.Time, focus, height int) []StepRow {
 			unfold(i)
 		}
 	}
-	for k := range groups {
-		i := (cur + k) % len(groups)
-		if !open[i] && (rows+len(groups[i].steps) <= height) {
-			unfold(i)
+	for i := cur; i < len(groups); i++ { // onwards, then back, as far as there is room
+		if !open[i] && rows+len(groups[i].steps) > height {
+			break
 		}
+		unfold(i)
+	}
+	for i := cur; i >= 0; i-- {
+		if !open[i] && rows+len(groups[i].steps) > height {
+			break
+		}
+		unfold(i)
 	}
 	var out []StepRow
 	for i, g := range groups {
@@ -207,14 +213,21 @@ func ExplainItems(st runbook.StepView, now time.Time) []Item {
 	add("proof", Normal, e.Verify)
 	add("undo", Normal, e.Undo)
 	add("time", Normal, About(e.Estimate))
-	for i, c := range e.Commands {
-		label := "command"
-		if i > 0 {
-			label = " "
-		}
-		add(label, Code, c)
-	}
 	add("guide", Muted, e.Guide)
+	return append(out, commandItems(e.Commands)...)
+}
+
+// commandItems are the equivalent commands, line by line as they stand.
+func commandItems(commands []string) []Item {
+	if len(commands) == 0 {
+		return nil
+	}
+	out := []Item{Field("by hand", Muted, "the equivalent commands")}
+	for _, c := range commands {
+		for _, l := range strings.Split(c, "\n") {
+			out = append(out, Item{Line: T(Code, l), Verbatim: true})
+		}
+	}
 	return out
 }
 

@@ -25,7 +25,7 @@ func About(d time.Duration) string {
 		return ""
 	case d < 10*time.Second:
 		return fmt.Sprintf("about %ds", max(1, int(d.Round(time.Second).Seconds())))
-	case d < 90*time.Second:
+	case d < time.Minute:
 		return fmt.Sprintf("about %ds", int(d.Round(5*time.Second).Seconds()))
 	case d < time.Hour:
 		return fmt.Sprintf("about %dm", int(d.Round(time.Minute).Minutes()))

@@ -1,0 +1,229 @@
+package plain
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"raftmig/runbook"
+	"raftmig/tui/present"
+)
+
+// menu is an open question. Its first choice, and the empty line, change nothing.
+type menu struct {
+	choices []choice
+	// typed is what must be typed before then is done; the prompt is prompt.
+	typed  string
+	prompt string
+	then   func()
+}
+
+type choice struct {
+	text string
+	off  string
+	do   func()
+}
+
+// ask opens the question that the run waits for.
+func (s *session) ask() {
+	if s.snap.Gate != nil {
+		s.askGate()
+		return
+	}
+	s.askProblem()
+}
+
+func (s *session) askGate() {
+	g := s.snap.Gate
+	d := present.GateDialog(s.snap, s.opts.Local, s.readOnly())
+	s.tell(d)
+	confirm := func(text string) func() {
+		return func() { s.send(runbook.Command{Kind: runbook.EventConfirmed, Step: g.Step, Text: text}) }
+	}
+	goOn := choice{text: "go on", off: s.readOnly(), do: func() { s.confirmWord("yes", "Go on? Type yes, or press enter to wait:", confirm("yes")) }}
+	if d.Typed != "" {
+		goOn.text = "go on: type the network's name"
+		goOn.do = func() { s.confirmWord(d.Typed, "Type "+d.Typed+" to go on, or press enter to wait:", confirm(d.Typed)) }
+	}
+	s.open([]choice{{text: "wait"}, goOn, s.abortChoice()})
+}
+
+func (s *session) askProblem() {
+	s.say("The run stands still.")
+	for _, it := range present.ProblemItems(present.ProblemOf(s.snap)) {
+		s.item(it)
+	}
+	step := s.step()
+	s.open([]choice{
+		{text: "wait"},
+		{text: "retry the step", off: s.readOnly(), do: func() { s.send(runbook.Command{Kind: runbook.EventRetry, Step: step}) }},
+		s.abortChoice(),
+		s.giveUpChoice(),
+	})
+}
+
+func (s *session) abortChoice() choice {
+	off := s.readOnly()
+	if off == "" && !s.snap.AbortOffered {
+		off = present.WayBack(s.snap)[1:].String()
+	}
+	return choice{text: "abort: roll back to Kafka", off: off, do: func() {
+		d := present.AbortDialog(s.snap, "")
+		s.tell(d)
+		s.confirmWord("yes", "Roll back? Type yes, or press enter to keep going:", func() {
+			s.send(runbook.Command{Kind: runbook.EventAbort, Step: s.step(), Text: "asked for at the terminal"})
+		})
+	}}
+}
+
+func (s *session) giveUpChoice() choice {
+	off := s.readOnly()
+	if off == "" && !present.Still(s.snap) {
+		off = "no step has failed"
+	}
+	return choice{text: "give up: end the run where it stands", off: off, do: func() {
+		s.tell(present.GiveUpDialog(s.snap, ""))
+		s.confirmWord("yes", "Give up? Type yes, or press enter to keep the run:", func() {
+			s.send(runbook.Command{Kind: runbook.EventGiveUp, Step: s.step(), Text: "given up at the terminal"})
+		})
+	}}
+}
+
+func (s *session) readOnly() string {
+	if s.opts.ReadOnly {
+		return "this terminal is read-only"
+	}
+	return ""
+}
+
+func (s *session) step() runbook.StepID {
+	if sn := s.snap; sn != nil && sn.Current >= 0 && sn.Current < len(sn.Steps) {
+		return sn.Steps[sn.Current].ID
+	}
+	return ""
+}
+
+// tell says what a dialog says.
+func (s *session) tell(d present.DialogText) {
+	s.say("%s", d.Title)
+	for _, it := range d.Items {
+		s.item(it)
+	}
+}
+
+func (s *session) item(it present.Item) {
+	text := it.Line.String()
+	switch label := strings.TrimSpace(it.Label); {
+	case text == "":
+	case label != "":
+		s.say("  %s: %s", strings.ToLower(label), text)
+	default:
+		s.say("  %s", text)
+	}
+}
+
+// open shows numbered choices.
+func (s *session) open(choices []choice) {
+	s.menu = &menu{choices: choices}
+	s.choices()
+}
+
+func (s *session) choices() {
+	for i, c := range s.menu.choices {
+		switch {
+		case c.off != "":
+			s.say("%d. %s (not now: %s)", i+1, c.text, c.off)
+		case i == 0:
+			s.say("%d. %s (default)", i+1, c.text)
+		default:
+			s.say("%d. %s", i+1, c.text)
+		}
+	}
+	s.say("Type a number and enter; ? for what else you can ask:")
+}
+
+// confirmWord asks for a word to be typed exactly.
+func (s *session) confirmWord(word, prompt string, then func()) {
+	if s.menu == nil {
+		s.menu = &menu{}
+	}
+	s.menu.typed, s.menu.prompt, s.menu.then = word, prompt, then
+	s.say("%s", prompt)
+}
+
+// line handles a line of input. It reports true when the operator leaves.
+func (s *session) line(l string) (leave bool) {
+	l = strings.TrimRight(l, "\r")
+	if s.menu != nil && s.menu.typed != "" {
+		s.typed(l)
+		return false
+	}
+	word := strings.ToLower(strings.TrimSpace(l))
+	if word == "q" || word == "quit" || word == "exit" {
+		s.goodbye()
+		return true
+	}
+	if n, err := strconv.Atoi(word); err == nil && s.menu != nil {
+		s.choose(n)
+		return false
+	}
+	if word == "" {
+		if s.menu != nil && len(s.menu.choices) > 0 {
+			s.say("Nothing was done; the run waits.")
+		}
+		return false
+	}
+	s.request(word)
+	return false
+}
+
+func (s *session) choose(n int) {
+	if n < 1 || n > len(s.menu.choices) {
+		s.say("There is no choice %d.", n)
+		s.choices()
+		return
+	}
+	c := s.menu.choices[n-1]
+	switch {
+	case c.off != "":
+		s.say("Not now: %s.", strings.TrimSuffix(c.off, "."))
+	case c.do == nil:
+		s.say("Nothing was done; the run waits. The question stays open: ? shows it again.")
+	default:
+		c.do()
+	}
+}
+
+func (s *session) typed(l string) {
+	m := s.menu
+	word, then := m.typed, m.then
+	m.typed, m.then = "", nil
+	switch {
+	case l == word:
+		then()
+	case l == "":
+		s.say("Nothing was done.")
+	default:
+		s.say("That is not %s: nothing was done.", word)
+	}
+	if m.choices == nil && s.menu == m {
+		s.menu = nil
+	}
+}
+
+func (s *session) send(c runbook.Command) {
+	c.By = s.opts.By
+	ctx, cancel := context.WithTimeout(s.ctx, sendTimeout)
+	defer cancel()
+	if err := s.client.Send(ctx, c); err != nil {
+		s.say("Refused: %s", present.Clean(err.Error()))
+		return
+	}
+	s.say("Sent: %s.", map[runbook.EventKind]string{
+		runbook.EventConfirmed: "confirmed",
+		runbook.EventAbort:     "the way back was asked for; what is being done ends first",
+		runbook.EventRetry:     "the step is tried again",
+		runbook.EventGiveUp:    "gave up",
+	}[c.Kind])
+	s.menu = nil
+}
