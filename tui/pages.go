@@ -68,7 +68,11 @@ func (m *model) fitted(rows []string, width, height int) []string {
 	if len(rows) <= height || height < 1 {
 		return rows
 	}
-	more := fmt.Sprintf("enter: %s more, and the commands", present.Plural(len(rows)-height+1, "row"))
+	hidden := len(rows) - height + 1
+	more := fmt.Sprintf("enter: %s more", present.Plural(hidden, "row"))
+	if n := len(m.snap.Steps[m.step].Explain.Commands); n > 0 && hidden > n {
+		more += ", with the commands"
+	}
 	return append(rows[:height-1:height-1], m.st.Tone(present.Muted, components.Cut(m.st, more, width)))
 }
 

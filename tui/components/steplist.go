@@ -1,6 +1,8 @@
 package components
 
 import (
+	"strings"
+
 	"github.com/charmbracelet/x/ansi"
 
 	"raftmig/runbook"
@@ -39,6 +41,9 @@ func stepLine(st styles.Styles, r present.StepRow, selected bool, width int, lon
 	}
 	detail := r.Detail
 	room := width - ansi.StringWidth(indent) - 2 - 1
+	if room-ansi.StringWidth(detail)-1 < ansi.StringWidth(name) { // the sign says it already
+		detail = strings.TrimPrefix(detail, "running ")
+	}
 	detail = Cut(st, detail, max(0, room-4))
 	nameWidth := max(1, room-ansi.StringWidth(detail)-1)
 	body := Pad(st, name, nameWidth) + " " + detail
