@@ -1,0 +1,228 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"raftmig/runbook"
+)
+
+// ErrStopped is returned by Run when its context ended before the run did. The
+// run can be resumed.
+var ErrStopped = errors.New("stopped before the run ended; it can be resumed")
+
+// Driver drives one run.
+type Driver struct {
+	opts     Options
+	book     *runbook.Runbook
+	hub      *hub
+	records  int
+	commands chan request
+	results  chan runbook.Event
+	slots    chan struct{} // one token per effect that is being performed
+	effects  sync.WaitGroup
+	cancels  map[runbook.EffectID]context.CancelFunc
+	ended    chan struct{} // closed when Run returns
+}
+
+// request is a command and where its answer goes.
+type request struct {
+	command runbook.Command
+	answer  chan error
+}
+
+// New prepares a driver. It replays the events; nothing is journaled or
+// performed before Run.
+func New(o Options) (*Driver, error) {
+	o.setDefaults()
+	book, err := runbook.Replay(o.Events)
+	if err != nil {
+		return nil, fmt.Errorf("the journal does not fit this program: %w", err)
+	}
+	d := &Driver{
+		opts: o, book: book, hub: newHub(), records: len(o.Events),
+		commands: make(chan request), results: make(chan runbook.Event),
+		slots:   make(chan struct{}, o.Parallel),
+		cancels: map[runbook.EffectID]context.CancelFunc{},
+		ended:   make(chan struct{}),
+	}
+	if len(o.Events) > 0 {
+		d.hub.snapshot(book.Snapshot())
+	}
+	return d, nil
+}
+
+// Run drives the run until it has ended or ctx has. It returns the last
+// snapshot always, and an error if the run did not come to its end: ErrStopped,
+// or what the journal said. Run is called once.
+func (d *Driver) Run(ctx context.Context) (runbook.Snapshot, error) {
+	defer close(d.ended)
+	defer d.hub.close()
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+
+	err := d.begin()
+	if err == nil {
+		err = d.loop(ctx, work)
+	}
+	cancel()
+	err = errors.Join(err, d.drain(err == nil || errors.Is(err, ErrStopped)))
+	s := d.book.Snapshot()
+	d.hub.snapshot(s)
+	return s, err
+}
+
+// begin steps the first event of this process.
+func (d *Driver) begin() error {
+	if d.book.Snapshot().Outcome != "" {
+		return nil
+	}
+	ev := runbook.Event{Kind: runbook.EventResumed, At: d.opts.Now(), By: d.opts.By}
+	if len(d.opts.Events) == 0 {
+		ev.Kind, ev.Plan = runbook.EventStarted, &d.opts.Plan
+	}
+	if err := d.book.Step(ev); err != nil {
+		return fmt.Errorf("beginning the run: %w", err)
+	}
+	return nil
+}
+
+func (d *Driver) loop(ctx, work context.Context) error {
+	logs := d.opts.Logs
+	answer := make(chan error, 1) // of the command just obeyed; nobody's at first
+	for {
+		err := d.ready(work)
+		answer <- err // a command is granted once it is in the journal
+		if err != nil {
+			return err
+		}
+		s := d.book.Snapshot()
+		d.hub.snapshot(s)
+		if s.Outcome != "" {
+			return nil
+		}
+		answer = make(chan error, 1)
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				return ErrStopped
+			case line, ok := <-logs:
+				if !ok {
+					logs = nil
+					continue
+				}
+				d.hub.log(line)
+			case ev := <-d.results:
+				if err := d.finished(ev); err != nil {
+					return err
+				}
+				waiting = false
+			case rq := <-d.commands:
+				if err := d.obey(rq.command); err != nil {
+					rq.answer <- err
+					continue
+				}
+				answer, waiting = rq.answer, false
+			}
+		}
+	}
+}
+
+// ready journals what is ready and begins the effects.
+func (d *Driver) ready(work context.Context) error {
+	tick := runbook.Event{Kind: runbook.EventTick, At: d.opts.Now()}
+	if err := d.book.Step(tick); err != nil {
+		return err
+	}
+	rd := d.book.Ready()
+	if err := d.journal(rd.Events); err != nil {
+		return err
+	}
+	d.book.Advance(rd)
+	for _, id := range rd.Cancel {
+		if cancel, ok := d.cancels[id]; ok {
+			cancel()
+		}
+	}
+	for _, e := range rd.Effects {
+		ctx, cancel := d.deadline(work, e)
+		d.cancels[e.ID] = cancel
+		d.effects.Go(func() { d.perform(ctx, work, e) })
+	}
+	return nil
+}
+
+func (d *Driver) journal(events []runbook.Event) error {
+	if d.opts.BeforeAppend == nil && d.opts.AfterAppend == nil {
+		d.records += len(events)
+		return d.opts.Journal.Append(events...)
+	}
+	for _, ev := range events {
+		d.records++
+		if d.opts.BeforeAppend != nil {
+			d.opts.BeforeAppend(d.records)
+		}
+		if err := d.opts.Journal.Append(ev); err != nil {
+			return err
+		}
+		if d.opts.AfterAppend != nil {
+			d.opts.AfterAppend(d.records)
+		}
+	}
+	return nil
+}
+
+// finished takes in the end of an effect.
+func (d *Driver) finished(ev runbook.Event) error {
+	if cancel, ok := d.cancels[ev.ID]; ok {
+		cancel()
+		delete(d.cancels, ev.ID)
+	}
+	if err := d.book.Step(ev); err != nil {
+		return fmt.Errorf("taking in the result of %s: %w", ev.ID, err)
+	}
+	return nil
+}
+
+// obey steps a client's command.
+func (d *Driver) obey(c runbook.Command) error {
+	switch c.Kind {
+	case runbook.EventConfirmed, runbook.EventAbort, runbook.EventRetry, runbook.EventGiveUp:
+		return d.book.Step(runbook.Event{Kind: c.Kind, At: d.opts.Now(), Step: c.Step, Text: c.Text, By: c.By})
+	default:
+		return fmt.Errorf("%w: %q is no command", runbook.ErrRefused, c.Kind)
+	}
+}
+
+// drain waits for the effects that were cancelled. Results that are successes
+// all the same are kept if the journal still takes them, so that the next run
+// need not find them out.
+func (d *Driver) drain(keep bool) error {
+	done := make(chan struct{})
+	go func() {
+		d.effects.Wait()
+		close(done)
+	}()
+	var first error
+	for {
+		select {
+		case ev := <-d.results:
+			if !keep || first != nil || ev.Kind != runbook.EventDone {
+				continue
+			}
+			if first = d.finished(ev); first != nil {
+				continue
+			}
+			rd := d.book.Ready()
+			// What would be begun now is left to the next run.
+			events := rd.Events[:len(rd.Events)-len(rd.Effects)]
+			if first = d.journal(events); first == nil {
+				d.book.Advance(runbook.Ready{Events: events})
+			}
+		case <-done:
+			return first
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package preflight
+
+import (
+	"fmt"
+	"time"
+
+	"raftmig/runbook"
+)
+
+// Window is how long a maintenance window may last at most. What expires
+// within it is an error.
+const Window = 24 * time.Hour
+
+// Soon is how close an expiry is worth a warning.
+const Soon = 30 * 24 * time.Hour
+
+// check is one check.
+type check struct {
+	id    string
+	title string // what it is about
+	// judge returns the check's complaints, the worst deciding the severity;
+	// none means that all is well.
+	judge func(f runbook.Facts) []complaint
+	hint  string
+	// ok says what was found if there are no complaints.
+	ok func(f runbook.Facts) string
+}
+
+type complaint struct {
+	severity runbook.Severity
+	text     string
+}
+
+func bad(format string, args ...any) complaint {
+	return complaint{runbook.SeverityError, fmt.Sprintf(format, args...)}
+}
+
+func doubtful(format string, args ...any) complaint {
+	return complaint{runbook.SeverityWarn, fmt.Sprintf(format, args...)}
+}
+
+// checks returns all checks, cheapest and most fatal first.
+func checks() []check {
+	return []check{
+		reachable, adminIdentity, versionsMinimum, versionsEqual, clock,
+		channelList, channelType, channelState, agreement,
+		ordererCapability, channelCapability,
+		adminPolicy, writersPolicy,
+		consenterCount, consentersUnique, consentersTrusted,
+		tlsEnabled, servedCertificate, hostNames, certificateExpiry, authorityExpiry,
+		raftFolders, raftLeftovers, backupSpace,
+	}
+}
+
+// IDs returns the IDs of all checks, in the order in which they are made.
+func IDs() []string {
+	var out []string
+	for _, c := range checks() {
+		out = append(out, c.id)
+	}
+	return out
+}
+
+// Check makes every check and returns one finding for each.
+func Check(f runbook.Facts) []runbook.Finding {
+	var out []runbook.Finding
+	for _, c := range checks() {
+		out = append(out, c.run(f))
+	}
+	return out
+}
+
+func (c check) run(f runbook.Facts) runbook.Finding {
+	finding := runbook.Finding{Check: c.id, Severity: runbook.SeverityOK}
+	for _, found := range c.judge(f) {
+		finding.Evidence = append(finding.Evidence, found.text)
+		if found.severity == runbook.SeverityError || finding.Severity == runbook.SeverityOK {
+			finding.Severity = found.severity
+		}
+	}
+	switch n := len(finding.Evidence); {
+	case n == 0:
+		finding.Summary = c.title + ": " + c.ok(f)
+		return finding
+	case n == 1:
+		finding.Summary = fmt.Sprintf("%s: %s", c.title, finding.Evidence[0])
+	default:
+		finding.Summary = fmt.Sprintf("%s: %s, and %d more", c.title, finding.Evidence[0], n-1)
+	}
+	finding.Hint = c.hint
+	return finding
+}
+
+func say(text string) func(runbook.Facts) string {
+	return func(runbook.Facts) string { return text }
+}
+
+func duration(d time.Duration) string {
+	if d < 0 {
+		d = -d
+	}
+	if d >= 48*time.Hour {
+		return fmt.Sprintf("%d days", int(d.Hours()/24))
+	}
+	return d.Round(time.Second).String()
+}
