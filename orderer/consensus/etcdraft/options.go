@@ -1,11 +1,9 @@
 package etcdraft
 
 import (
-	"context"
 	"errors"
 	"time"
 
-	cb "github.com/hyperledger/fabric-protos-go/common"
 	"go.uber.org/zap"
 
 	"raftmig/orderer/cluster"
@@ -44,7 +42,8 @@ type Options struct {
 	ServerCert []byte
 	// Comm carries the messages between consenters.
 	Comm *cluster.Comm
-	// NewPuller makes a source of blocks for a channel that is behind.
+	// NewPuller makes a source of blocks for a channel that is behind:
+	// (*cluster.PullerFactory).ForChain.
 	NewPuller func(support consensus.ConsenterSupport) (BlockPuller, error)
 	// Inactive takes the channels that this node is no consenter of. Without a
 	// tracker (no system channel) HandleChain returns an error for them.
@@ -61,18 +60,8 @@ type Options struct {
 	atStep func(storageStep) error
 }
 
-// BlockPuller gets blocks of a channel from other orderers. Blocks are
-// verified before they are returned.
-type BlockPuller interface {
-	// PullBlock returns the block of that number, trying until it has it or ctx
-	// ends. Calls with consecutive numbers are cheap.
-	PullBlock(ctx context.Context, number uint64) (*cb.Block, error)
-	// LastConfigBlock returns the latest config block that others have, tried
-	// once. Its signatures are not verified.
-	LastConfigBlock(ctx context.Context) (*cb.Block, error)
-	// Close frees the connections.
-	Close()
-}
+// BlockPuller gets verified blocks of a channel from other orderers.
+type BlockPuller = cluster.ChainPuller
 
 func (o *Options) setDefaults() error {
 	if o.WALDir == "" || o.SnapDir == "" {

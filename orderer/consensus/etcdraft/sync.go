@@ -1,6 +1,7 @@
 package etcdraft
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/golang/protobuf/proto"
@@ -68,6 +69,9 @@ func (c *Chain) pullUpTo(target uint64) error {
 		block, err := puller.PullBlock(c.ctx, next)
 		if err != nil {
 			return fmt.Errorf("failed to fetch block [%d] from cluster: %w", next, err)
+		}
+		if !bytes.Equal(block.Header.PreviousHash, protoutil.BlockHeaderHash(c.lastBlock.Header)) {
+			return fmt.Errorf("block [%d] of another orderer does not follow this ledger's block [%d]", next, next-1)
 		}
 		if err := c.writePulledBlock(block); err != nil {
 			return err
