@@ -66,14 +66,14 @@ func NewRegistrar(o Options) *Registrar {
 }
 
 // Initialize makes the chains of all ledgers and starts them, the system
-// channel's last. An error is fatal for the process and has been logged.
+// channel's last. An error is fatal for the process.
 func (r *Registrar) Initialize(consenters map[string]consensus.Consenter) error {
 	r.creating.Lock()
 	defer r.creating.Unlock()
 	r.consenters = consenters
 	built, err := r.buildAll()
 	if err != nil {
-		return flogging.Panicf(r.options.Logger, "%w", err)
+		return err
 	}
 	if r.system == nil {
 		r.options.Logger.Infof("Registrar initializing without a system channel, number of application channels: %d", len(built))

@@ -11,10 +11,8 @@ import (
 	"time"
 )
 
-// Checker says whether a component is healthy.
-type Checker interface {
-	HealthCheck(ctx context.Context) error
-}
+// Check says why a component is not healthy, or nil.
+type Check func(ctx context.Context) error
 
 // healthTimeout is how long all checks together may take.
 const healthTimeout = 30 * time.Second
@@ -24,16 +22,16 @@ type Health struct {
 	now func() time.Time
 
 	mu       sync.RWMutex
-	checkers map[string]Checker
+	checkers map[string]Check
 }
 
 // NewHealth returns a Health without components; now is its clock.
 func NewHealth(now func() time.Time) *Health {
-	return &Health{now: now, checkers: map[string]Checker{}}
+	return &Health{now: now, checkers: map[string]Check{}}
 }
 
 // RegisterChecker adds a component; it must not be registered yet.
-func (h *Health) RegisterChecker(component string, c Checker) error {
+func (h *Health) RegisterChecker(component string, c func(context.Context) error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, ok := h.checkers[component]; ok {
@@ -97,7 +95,7 @@ func (h *Health) run(ctx context.Context) []failedCheck {
 	)
 	for component, c := range checkers {
 		wg.Go(func() {
-			if err := c.HealthCheck(ctx); err != nil {
+			if err := c(ctx); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				failed = append(failed, failedCheck{component, err.Error()})

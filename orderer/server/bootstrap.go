@@ -1,0 +1,142 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	cb "github.com/hyperledger/fabric-protos-go/common"
+
+	"raftmig/orderer/blockledger"
+	"raftmig/orderer/channelconfig"
+	"raftmig/orderer/multichannel"
+	"raftmig/orderer/protoutil"
+)
+
+// bootBlock is the block whose configuration decides what this process is,
+// and what it says.
+type bootBlock struct {
+	block         *cb.Block
+	channelID     string
+	consensusType string
+}
+
+// parseConfigBlock reads the configuration in a config block of a channel
+// with orderers.
+func parseConfigBlock(block *cb.Block) (*bootBlock, channelconfig.Resources, error) {
+	env, err := protoutil.EnvelopeAt(block, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := channelconfig.NewBundleFromEnvelope(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	o, ok := config.OrdererConfig()
+	if !ok {
+		return nil, nil, errors.New("the configuration has no Orderer group")
+	}
+	return &bootBlock{block, config.ConfigtxValidator().ChannelID(), o.ConsensusType()}, config, nil
+}
+
+// readBootstrapFile reads and checks the bootstrap block.
+func readBootstrapFile(path string) (*bootBlock, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("unable to bootstrap orderer. Error reading genesis block file: %w", err)
+	}
+	block, err := protoutil.UnmarshalBlock(b)
+	if err != nil {
+		return nil, fmt.Errorf("unable to bootstrap orderer. Error unmarshalling genesis block: %w", err)
+	}
+	boot, config, err := parseConfigBlock(block)
+	if err != nil {
+		return nil, fmt.Errorf("Failed validating bootstrap block: %w", err) //nolint:staticcheck // Fabric's text
+	}
+	if _, ok := config.ConsortiumsConfig(); !ok {
+		return nil, errors.New("Failed validating bootstrap block: the block isn't a system channel block because it lacks ConsortiumsConfig") //nolint:staticcheck // Fabric's text
+	}
+	return boot, nil
+}
+
+// bootstrap returns the bootstrap block if there is one and no ledger holds a
+// block yet; a genesis block becomes the system channel's ledger (spec 8.3).
+func (n *node) bootstrap(ledgers blockledger.Factory) (*bootBlock, error) {
+	if n.conf.General.BootstrapMethod != "file" {
+		return nil, nil
+	}
+	for _, id := range ledgers.ChannelIDs() {
+		l, err := ledgers.GetOrCreate(id)
+		if err != nil {
+			return nil, fmt.Errorf("opening the ledger of channel %s: %w", id, err)
+		}
+		// an empty ledger is what is left if a first start is cut short
+		if l.Height() > 0 {
+			n.log.Info("Not bootstrapping the system channel because of existing channels")
+			return nil, nil
+		}
+	}
+	boot, err := readBootstrapFile(n.conf.General.BootstrapFile)
+	if err != nil {
+		return nil, err
+	}
+	if number := boot.block.Header.Number; number > 0 {
+		n.log.Infof("Not bootstrapping the system channel because the bootstrap block number is %d (>0), replication is needed", number)
+		return boot, nil
+	}
+	n.log.Info("Bootstrapping the system channel")
+	l, err := ledgers.GetOrCreate(boot.channelID)
+	if err == nil {
+		err = l.Append(boot.block)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("Failed to create genesis block of channel '%s': %w", boot.channelID, err) //nolint:staticcheck // as Fabric's
+	}
+	n.log.Infof("Initialized the system channel '%s' from bootstrap block", boot.channelID)
+	return boot, nil
+}
+
+// systemChannel finds the system channel's last config block in the ledgers;
+// nil if there is none.
+func (n *node) systemChannel(ledgers blockledger.Factory) (*bootBlock, error) {
+	for _, id := range ledgers.ChannelIDs() {
+		l, err := ledgers.GetOrCreate(id)
+		if err != nil {
+			return nil, fmt.Errorf("opening the ledger of channel %s: %w", id, err)
+		}
+		if l.Height() == 0 {
+			continue
+		}
+		block, err := multichannel.LastConfigBlock(l)
+		if err != nil {
+			return nil, fmt.Errorf("finding the configuration of channel %s: %w", id, err)
+		}
+		boot, config, err := parseConfigBlock(block)
+		if err != nil {
+			return nil, fmt.Errorf("configuration of channel %s in block [%d]: %w", id, block.Header.Number, err)
+		}
+		if _, ok := config.ConsortiumsConfig(); ok {
+			n.log.Infof("Found system channel config block, number: %d", block.Header.Number)
+			return boot, nil
+		}
+	}
+	return nil, nil
+}
+
+// selectBootBlock returns the higher-numbered of the two (spec 2.2).
+func (n *node) selectBootBlock(bootstrap, system *bootBlock) *bootBlock {
+	switch {
+	case bootstrap == nil:
+		return system
+	case system == nil:
+		n.log.Debugf("Selected bootstrap block, because system channel last config block is nil")
+		return bootstrap
+	case system.block.Header.Number > bootstrap.block.Header.Number:
+		n.log.Infof("Cluster boot block is system channel last config block; Blocks Header.Number system-channel=%d, bootstrap=%d",
+			system.block.Header.Number, bootstrap.block.Header.Number)
+		return system
+	}
+	n.log.Infof("Cluster boot block is bootstrap (genesis) block; Blocks Header.Number system-channel=%d, bootstrap=%d",
+		system.block.Header.Number, bootstrap.block.Header.Number)
+	return bootstrap
+}
