@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"raftmig/runbook"
+	"raftmig/runbook/internal/feed"
 )
 
 // ErrEnded is returned by Send once the run is not driven any more.
@@ -13,12 +14,12 @@ var ErrEnded = errors.New("the run is not being driven any more")
 // client is a runbook.Client in the process of the driver.
 type client struct {
 	d   *Driver
-	sub *subscriber
+	sub *feed.Subscriber
 }
 
 // Client connects to the run. It may be called before, during and after Run.
 func (d *Driver) Client() runbook.Client {
-	return &client{d: d, sub: d.hub.subscribe()}
+	return &client{d: d, sub: d.hub.Subscribe()}
 }
 
 // Send implements runbook.Client.
@@ -40,10 +41,10 @@ func (c *client) Send(ctx context.Context, cmd runbook.Command) error {
 }
 
 // Updates implements runbook.Client.
-func (c *client) Updates() <-chan runbook.Update { return c.sub.out }
+func (c *client) Updates() <-chan runbook.Update { return c.sub.Updates() }
 
 // Close implements runbook.Client.
 func (c *client) Close() error {
-	c.d.hub.unsubscribe(c.sub)
+	c.d.hub.Unsubscribe(c.sub)
 	return nil
 }

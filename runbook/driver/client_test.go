@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"raftmig/runbook"
+	"raftmig/runbook/internal/feed"
 )
 
 // until reads updates until a snapshot satisfies the condition.
@@ -77,7 +78,7 @@ func TestAClientThatFetchesNothingHoldsNothingUpAndFindsTheNewestState(t *testin
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { _, err := d.Run(ctx); ended <- err }()
-		for i := range 3 * logsKept {
+		for i := range 3 * feed.LogsKept {
 			logs <- runbook.LogLine{Text: fmt.Sprint(i)}
 		}
 		synctest.Wait()
@@ -97,8 +98,8 @@ func TestAClientThatFetchesNothingHoldsNothingUpAndFindsTheNewestState(t *testin
 		}
 		require.LessOrEqual(t, snapshots, 2, "what was not fetched is replaced")
 		require.Equal(t, runbook.StepConfirmPlan, last.Snapshot.Gate.Step)
-		require.LessOrEqual(t, lines, 2*logsKept)
-		require.Equal(t, fmt.Sprint(3*logsKept-1), last.Log[len(last.Log)-1].Text)
+		require.LessOrEqual(t, lines, 2*feed.LogsKept)
+		require.Equal(t, fmt.Sprint(3*feed.LogsKept-1), last.Log[len(last.Log)-1].Text)
 	})
 }
 

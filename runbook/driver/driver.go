@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"raftmig/runbook"
+	"raftmig/runbook/internal/feed"
 )
 
 // ErrStopped is returned by Run when its context ended before the run did. The
@@ -17,7 +18,7 @@ var ErrStopped = errors.New("stopped before the run ended; it can be resumed")
 type Driver struct {
 	opts     Options
 	book     *runbook.Runbook
-	hub      *hub
+	hub      *feed.Hub
 	records  int
 	commands chan request
 	results  chan runbook.Event
@@ -42,14 +43,14 @@ func New(o Options) (*Driver, error) {
 		return nil, fmt.Errorf("the journal does not fit this program: %w", err)
 	}
 	d := &Driver{
-		opts: o, book: book, hub: newHub(), records: len(o.Events),
+		opts: o, book: book, hub: feed.NewHub(), records: len(o.Events),
 		commands: make(chan request), results: make(chan runbook.Event),
 		slots:   make(chan struct{}, o.Parallel),
 		cancels: map[runbook.EffectID]context.CancelFunc{},
 		ended:   make(chan struct{}),
 	}
 	if len(o.Events) > 0 {
-		d.hub.snapshot(book.Snapshot())
+		d.hub.Snapshot(book.Snapshot())
 	}
 	return d, nil
 }
@@ -59,7 +60,7 @@ func New(o Options) (*Driver, error) {
 // or what the journal said. Run is called once.
 func (d *Driver) Run(ctx context.Context) (runbook.Snapshot, error) {
 	defer close(d.ended)
-	defer d.hub.close()
+	defer d.hub.Close()
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 
@@ -70,7 +71,7 @@ func (d *Driver) Run(ctx context.Context) (runbook.Snapshot, error) {
 	cancel()
 	err = errors.Join(err, d.drain(err == nil || errors.Is(err, ErrStopped)))
 	s := d.book.Snapshot()
-	d.hub.snapshot(s)
+	d.hub.Snapshot(s)
 	return s, err
 }
 
@@ -99,7 +100,7 @@ func (d *Driver) loop(ctx, work context.Context) error {
 			return err
 		}
 		s := d.book.Snapshot()
-		d.hub.snapshot(s)
+		d.hub.Snapshot(s)
 		if s.Outcome != "" {
 			return nil
 		}
@@ -113,7 +114,7 @@ func (d *Driver) loop(ctx, work context.Context) error {
 					logs = nil
 					continue
 				}
-				d.hub.log(line)
+				d.hub.Log(line)
 			case ev := <-d.results:
 				if err := d.finished(ev); err != nil {
 					return err

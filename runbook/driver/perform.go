@@ -52,7 +52,7 @@ func (d *Driver) call(ctx context.Context, e runbook.Effect) (ev runbook.Evidenc
 			err = fmt.Errorf("a fault of raftmig: %v", r)
 		}
 	}()
-	return d.opts.Operator.Perform(ctx, e, d.hub.progress)
+	return d.opts.Operator.Perform(ctx, e, d.hub.Progress)
 }
 
 // problem turns an error into what the operator reads.

@@ -1,4 +1,6 @@
-package driver
+// Package feed hands what happens in a run to those who watch it, without ever
+// waiting for them.
+package feed
 
 import (
 	"sync"
@@ -7,34 +9,37 @@ import (
 )
 
 const (
-	// logsKept is how many log lines a client that fetches slowly is given at
+	// LogsKept is how many log lines a client that fetches slowly is given at
 	// most, and how many a new client finds.
-	logsKept = 500
+	LogsKept = 500
 	// progressKept bounds the effects whose newest progress waits for a client.
 	progressKept = 64
 )
 
-// hub hands what happens to every client. No method waits for a client.
-type hub struct {
+// Hub hands what happens to every subscriber. No method waits for one. It is
+// safe for concurrent use.
+type Hub struct {
 	mu     sync.Mutex
-	subs   map[*subscriber]bool
+	subs   map[*Subscriber]bool
 	last   *runbook.Snapshot
 	recent []runbook.LogLine
 	closed bool
 }
 
-func newHub() *hub { return &hub{subs: map[*subscriber]bool{}} }
+// NewHub returns a hub without subscribers.
+func NewHub() *Hub { return &Hub{subs: map[*Subscriber]bool{}} }
 
-func (h *hub) subscribe() *subscriber {
+// Subscribe adds a subscriber. It finds the newest snapshot and log.
+func (h *Hub) Subscribe() *Subscriber {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := newSubscriber()
+	s := NewSubscriber()
 	s.push(func(p *pending) {
 		p.snapshot = h.last
 		p.logs = append(p.logs, h.recent...)
 	})
 	if h.closed {
-		s.finish()
+		s.Finish()
 		return s
 	}
 	h.subs[s] = true
@@ -42,23 +47,24 @@ func (h *hub) subscribe() *subscriber {
 	return s
 }
 
-func (h *hub) unsubscribe(s *subscriber) {
+// Unsubscribe removes a subscriber and ends its updates.
+func (h *Hub) Unsubscribe(s *Subscriber) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s.abandon()
+	s.Abandon()
 	if h.subs[s] {
 		delete(h.subs, s)
 		h.countChanged()
 	}
 }
 
-func (h *hub) countChanged() {
+func (h *Hub) countChanged() {
 	for s := range h.subs {
 		s.push(func(p *pending) { p.clients = len(h.subs) })
 	}
 }
 
-func (h *hub) each(change func(*pending)) {
+func (h *Hub) each(change func(*pending)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s := range h.subs {
@@ -66,37 +72,40 @@ func (h *hub) each(change func(*pending)) {
 	}
 }
 
-func (h *hub) snapshot(snap runbook.Snapshot) {
+// Snapshot hands out the state of the run.
+func (h *Hub) Snapshot(snap runbook.Snapshot) {
 	h.mu.Lock()
 	h.last = &snap
 	h.mu.Unlock()
 	h.each(func(p *pending) { p.snapshot = &snap })
 }
 
-func (h *hub) progress(pr runbook.Progress) {
+// Progress hands out how far an effect has come.
+func (h *Hub) Progress(pr runbook.Progress) {
 	h.each(func(p *pending) { p.addProgress(pr) })
 }
 
-func (h *hub) log(line runbook.LogLine) {
+// Log hands out a log line.
+func (h *Hub) Log(line runbook.LogLine) {
 	h.mu.Lock()
 	h.recent = keepLast(append(h.recent, line))
 	h.mu.Unlock()
 	h.each(func(p *pending) { p.logs = keepLast(append(p.logs, line)) })
 }
 
-// close lets every client have what waits for it, and ends its updates.
-func (h *hub) close() {
+// Close lets every subscriber have what waits for it, and ends its updates.
+func (h *Hub) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
 	for s := range h.subs {
-		s.finish()
+		s.Finish()
 	}
 	clear(h.subs)
 }
 
 func keepLast(lines []runbook.LogLine) []runbook.LogLine {
-	if n := len(lines) - logsKept; n > 0 {
+	if n := len(lines) - LogsKept; n > 0 {
 		return append([]runbook.LogLine(nil), lines[n:]...)
 	}
 	return lines

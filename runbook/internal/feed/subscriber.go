@@ -1,4 +1,4 @@
-package driver
+package feed
 
 import (
 	"slices"
@@ -39,9 +39,9 @@ func (p *pending) take() runbook.Update {
 	return u
 }
 
-// subscriber is one client's buffer. Its goroutine hands out what waits, and
+// Subscriber is one client's buffer. Its goroutine hands out what waits, and
 // ends when the client left or the run ended and everything was fetched.
-type subscriber struct {
+type Subscriber struct {
 	out  chan runbook.Update
 	gone chan struct{} // closed when the client left
 
@@ -52,38 +52,59 @@ type subscriber struct {
 	leave sync.Once
 }
 
-func newSubscriber() *subscriber {
-	s := &subscriber{out: make(chan runbook.Update), gone: make(chan struct{}), wake: make(chan struct{}, 1)}
+// NewSubscriber returns an empty buffer. It ends with Abandon, or with Finish once
+// everything was fetched.
+func NewSubscriber() *Subscriber {
+	s := &Subscriber{out: make(chan runbook.Update), gone: make(chan struct{}), wake: make(chan struct{}, 1)}
 	go s.pump()
 	return s
 }
 
-func (s *subscriber) push(change func(*pending)) {
+// Updates delivers what waits, and is closed at the end.
+func (s *Subscriber) Updates() <-chan runbook.Update { return s.out }
+
+// Offer adds an update to what waits.
+func (s *Subscriber) Offer(u runbook.Update) {
+	s.push(func(p *pending) {
+		if u.Snapshot != nil {
+			p.snapshot = u.Snapshot
+		}
+		if u.Progress != nil {
+			p.addProgress(*u.Progress)
+		}
+		p.logs = keepLast(append(p.logs, u.Log...))
+		if u.Clients != 0 {
+			p.clients = u.Clients
+		}
+	})
+}
+
+func (s *Subscriber) push(change func(*pending)) {
 	s.mu.Lock()
 	change(&s.wait)
 	s.mu.Unlock()
 	s.signal()
 }
 
-func (s *subscriber) signal() {
+func (s *Subscriber) signal() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-// finish says that nothing more comes; what waits can still be fetched.
-func (s *subscriber) finish() {
+// Finish says that nothing more comes; what waits can still be fetched.
+func (s *Subscriber) Finish() {
 	s.mu.Lock()
 	s.last = true
 	s.mu.Unlock()
 	s.signal()
 }
 
-// abandon ends the goroutine although something may wait.
-func (s *subscriber) abandon() { s.leave.Do(func() { close(s.gone) }) }
+// Abandon ends the goroutine although something may wait.
+func (s *Subscriber) Abandon() { s.leave.Do(func() { close(s.gone) }) }
 
-func (s *subscriber) pump() {
+func (s *Subscriber) pump() {
 	defer close(s.out)
 	for {
 		s.mu.Lock()
