@@ -38,13 +38,10 @@ func New(p inventory.Process, o Options) (Controller, error) {
 	c := common{
 		name:         p.Name,
 		tier:         o.Tier,
-		addresses:    p.Addresses,
+		addresses:    p.AllAddresses(),
 		log:          absolute(o.Dir, p.Log),
 		startTimeout: p.Control.StartTimeout,
 		stopTimeout:  p.Control.StopTimeout,
-	}
-	if len(c.addresses) == 0 && p.Address != "" {
-		c.addresses = []string{p.Address}
 	}
 	if c.startTimeout <= 0 {
 		c.startTimeout = defaultStartTimeout
