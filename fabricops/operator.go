@@ -36,8 +36,8 @@ type Options struct {
 	RunDir string
 	// Run is the run's unique name. It marks the backup as this run's.
 	Run string
-	// Controller makes the controller of a process.
-	Controller func(inventory.Process) (node.Controller, error)
+	// Controller makes the controller of a process; nil for node.New.
+	Controller func(runbook.Tier, inventory.Process) (node.Controller, error)
 	// Now is the clock; nil for the system's.
 	Now func() time.Time
 }
@@ -45,11 +45,10 @@ type Options struct {
 // Operator implements runbook.Operator on a real network. It is safe for
 // concurrent use.
 type Operator struct {
-	inv   *inventory.Network
-	now   func() time.Time
-	pool  *dial.Pool
-	logs  *observe.Observer
-	admin *identity.Identity
+	inv  *inventory.Network
+	now  func() time.Time
+	pool *dial.Pool
+	logs *observe.Observer
 
 	deliver   *deliver.Client
 	matrix    *matrix.Reader
@@ -57,7 +56,7 @@ type Operator struct {
 	prover    *proof.Prover
 	store     *backup.Store
 	facts     *facts.Gatherer
-	tiers     map[runbook.Tier][]process
+	tiers     map[runbook.Tier][]*process
 }
 
 var _ runbook.Operator = (*Operator)(nil)
@@ -80,7 +79,7 @@ func New(inv *inventory.Network, opts Options) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Operator{inv: inv, now: opts.Now, admin: admin, tiers: tiers, pool: dial.New(inv.Orderers, admin.TLS)}
+	o := &Operator{inv: inv, now: opts.Now, tiers: tiers, pool: dial.New(inv.Orderers, admin.TLS)}
 	var sources []observe.Source
 	for _, n := range inv.Orderers {
 		sources = append(sources, observe.Source{Node: n.Name, File: n.Log})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"raftmig/fabricops/backup"
@@ -28,10 +29,19 @@ var tierOrder = []runbook.Tier{runbook.TierOrderers, runbook.TierBrokers, runboo
 type process struct {
 	inventory.Process
 	ctl node.Controller
+	// asked is the report of the effect that waits for the operator's hands.
+	asked atomic.Pointer[report]
+}
+
+// tell passes on what a person is asked to do.
+func (p *process) tell(text string) {
+	if r := p.asked.Load(); r != nil {
+		r.text(text)
+	}
 }
 
 // patience is how long stopping or starting the process may take.
-func (p process) patience(kind runbook.EffectKind) time.Duration {
+func (p *process) patience(kind runbook.EffectKind) time.Duration {
 	if p.Control.Kind == inventory.ControlManual {
 		return manualPatience
 	}
@@ -45,17 +55,19 @@ func (p process) patience(kind runbook.EffectKind) time.Duration {
 	return d + controlReserve
 }
 
-func controllers(inv *inventory.Network, make func(inventory.Process) (node.Controller, error)) (map[runbook.Tier][]process, error) {
-	if make == nil {
-		return nil, errors.New("fabricops: Options.Controller is not set")
-	}
-	tiers := map[runbook.Tier][]process{}
-	add := func(tier runbook.Tier, p inventory.Process) error {
-		ctl, err := make(p)
-		if err != nil {
-			return fmt.Errorf("control of %s: %w", p.Name, err)
+func controllers(inv *inventory.Network, create func(runbook.Tier, inventory.Process) (node.Controller, error)) (map[runbook.Tier][]*process, error) {
+	tiers := map[runbook.Tier][]*process{}
+	add := func(tier runbook.Tier, in inventory.Process) (err error) {
+		p := &process{Process: in}
+		if create != nil {
+			p.ctl, err = create(tier, in)
+		} else {
+			p.ctl, err = node.New(in, node.Options{Tier: tier, Tell: p.tell})
 		}
-		tiers[tier] = append(tiers[tier], process{p, ctl})
+		if err != nil {
+			return fmt.Errorf("control of %s: %w", in.Name, err)
+		}
+		tiers[tier] = append(tiers[tier], p)
 		return nil
 	}
 	var errs []error
@@ -75,7 +87,7 @@ func controllers(inv *inventory.Network, make func(inventory.Process) (node.Cont
 func (o *Operator) states(ctx context.Context, tiers ...runbook.Tier) ([]runbook.ProcessState, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	var all []process
+	var all []*process
 	var out []runbook.ProcessState
 	for _, t := range tiers {
 		for _, p := range o.tiers[t] {
@@ -119,16 +131,15 @@ func (o *Operator) readProcesses(ctx context.Context, e runbook.Effect) (runbook
 }
 
 // all performs a call on every process of a tier at once.
-func (o *Operator) all(ctx context.Context, tier runbook.Tier, r *report, verb string, call func(process) error) error {
+func (o *Operator) all(ctx context.Context, tier runbook.Tier, r *report, verb string, call func(*process) error) error {
 	list := o.tiers[tier]
 	r.total(int64(len(list)), string(tier))
 	errs := make([]error, len(list))
 	var wg sync.WaitGroup
 	for i, p := range list {
 		wg.Go(func() {
-			if p.Control.Kind == inventory.ControlManual {
-				r.text("please see to it that " + p.Name + " is " + verb + "; waiting")
-			}
+			p.asked.Store(r)
+			defer p.asked.Store(nil)
 			if err := call(p); err != nil {
 				errs[i] = fmt.Errorf("%s: %w", p.Name, err)
 				return
@@ -145,7 +156,7 @@ func (o *Operator) stopNodes(ctx context.Context, e runbook.Effect, r *report) (
 	if err == nil && !anyRunning(before) {
 		return runbook.Evidence{Summary: "all were down", AlreadyDone: true, Processes: before}, nil
 	}
-	err = o.all(ctx, e.Tier, r, "down", func(p process) error { return p.ctl.Stop(ctx) })
+	err = o.all(ctx, e.Tier, r, "down", func(p *process) error { return p.ctl.Stop(ctx) })
 	o.matrix.Forget()
 	after, stateErr := o.states(ctx, e.Tier)
 	for _, s := range after {
@@ -174,7 +185,7 @@ func (o *Operator) startNodes(ctx context.Context, e runbook.Effect, r *report) 
 		already = already && s.Running
 	}
 	o.matrix.Forget()
-	err := o.all(ctx, e.Tier, r, "ready", func(p process) error { return p.ctl.Start(ctx) })
+	err := o.all(ctx, e.Tier, r, "ready", func(p *process) error { return p.ctl.Start(ctx) })
 	for _, n := range o.pool.Nodes() {
 		o.pool.Wake(n)
 	}

@@ -20,6 +20,7 @@ const (
 	readTimeout   = 2 * time.Second
 	sendTimeout   = 15 * time.Second
 	commitTimeout = 10 * time.Second // after SUCCESS, before looking and trying again
+	lookInterval  = time.Second      // between looks at all nodes meanwhile
 	firstPause    = 100 * time.Millisecond
 	lastPause     = 2 * time.Second
 )
@@ -124,11 +125,40 @@ func (s *Submitter) attempt(ctx context.Context, v *View, node string, change ru
 	return next, true, err
 }
 
-// awaitBlock follows the channel on a node from the block after v's until a
-// configuration with the change in force is written.
+// awaitBlock waits until a configuration with the change in force is written:
+// it follows the channel on the node that accepted the update, and looks at all
+// nodes now and then, for that node may lag behind.
 func (s *Submitter) awaitBlock(ctx context.Context, node string, v *View, change runbook.Change, metadata []byte) (*View, error) {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
+	type answer struct {
+		view *View
+		err  error
+	}
+	followed := make(chan answer, 1)
+	go func() { // ends with ctx
+		next, err := s.follow(ctx, node, v, change, metadata)
+		followed <- answer{next, err}
+	}()
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
+	for {
+		select {
+		case a := <-followed:
+			if a.err == nil {
+				return a.view, nil
+			}
+			return nil, fmt.Errorf("accepted by %s, but no block carries it yet: %w", node, a.err)
+		case <-look.C:
+			if next, _, err := s.Read(ctx, v.Channel); err == nil && InForce(next, change, metadata) {
+				return next, nil
+			}
+		}
+	}
+}
+
+// follow reads blocks of a node from the block after v's on.
+func (s *Submitter) follow(ctx context.Context, node string, v *View, change runbook.Change, metadata []byte) (*View, error) {
 	var found *View
 	err := s.Deliver.Follow(ctx, node, v.Channel, v.Number()+1, func(b *cb.Block) (bool, error) {
 		if !protoutil.IsConfigBlock(b) {
@@ -143,13 +173,10 @@ func (s *Submitter) awaitBlock(ctx context.Context, node string, v *View, change
 		}
 		return found == nil, nil
 	})
-	if found != nil {
-		return found, nil
-	}
-	if err == nil {
+	if found == nil && err == nil {
 		err = errors.New("the stream ended")
 	}
-	return nil, fmt.Errorf("accepted by %s, but no block carries it yet: %w", node, err)
+	return found, err
 }
 
 // Read returns the newest configuration that any node has, and that node.
