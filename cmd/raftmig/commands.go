@@ -2,7 +2,22 @@ package main
 
 import "github.com/spf13/cobra"
 
+// Groups of the help text.
+const (
+	groupTools = "tools"
+)
+
 // addCommands adds every subcommand. The order is that of the help text.
 func addCommands(root *cobra.Command) {
-	root.AddCommand()
+	root.AddGroup(
+		&cobra.Group{ID: groupTools, Title: "Fabric's tools and the engine:"},
+	)
+	cobra.EnableCommandSorting = false
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add(groupTools, newCryptogenCommand(), newConfigtxgenCommand(), newOrdererCommand(), newBrokerCommand())
 }

@@ -1,0 +1,111 @@
+package runner
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"raftmig/runbook"
+	"raftmig/runbook/journal"
+)
+
+// ErrNoRun is returned where a network has no run yet.
+var ErrNoRun = errors.New("there is no run of this network yet")
+
+// Folder is where the runs of one network are kept.
+type Folder string
+
+// DefaultFolder is the folder of the network that file (raftmig.yaml) describes.
+func DefaultFolder(file string) Folder {
+	return Folder(filepath.Join(filepath.Dir(file), "raftmig-runs"))
+}
+
+func (f Folder) lock() string                { return filepath.Join(string(f), "lock") }
+func (f Folder) journal(run string) string   { return filepath.Join(string(f), run, "journal") }
+func (f Folder) runDir(run string) string    { return filepath.Join(string(f), run) }
+func (f Folder) RunnerLog(run string) string { return filepath.Join(string(f), run, "runner.log") }
+
+// RunDir is the folder of one run.
+func (f Folder) RunDir(run string) string { return f.runDir(run) }
+
+const runLayout = "20060102T150405Z"
+
+// newRun returns a name for a run that begins now, different from all others.
+func (f Folder) newRun(now time.Time) (string, error) {
+	for {
+		name := now.UTC().Format(runLayout)
+		switch _, err := os.Stat(f.runDir(name)); {
+		case errors.Is(err, fs.ErrNotExist):
+			return name, nil
+		case err != nil:
+			return "", fmt.Errorf("looking for run %s: %w", name, err)
+		}
+		now = now.Add(time.Second)
+	}
+}
+
+// Runs lists the runs, the oldest first.
+func (f Folder) Runs() ([]string, error) {
+	entries, err := os.ReadDir(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing runs: %w", err)
+	}
+	var runs []string
+	for _, e := range entries { // sorted by name, which is by time
+		if _, err := time.Parse(runLayout, e.Name()); err == nil && e.IsDir() {
+			runs = append(runs, e.Name())
+		}
+	}
+	return runs, nil
+}
+
+// Latest returns the newest run, or ErrNoRun.
+func (f Folder) Latest() (string, error) {
+	runs, err := f.Runs()
+	if err != nil {
+		return "", err
+	}
+	if len(runs) == 0 {
+		return "", ErrNoRun
+	}
+	return runs[len(runs)-1], nil
+}
+
+// Read returns the state of a run as its journal has it, whether or not the run
+// is being driven. It changes nothing.
+func (f Folder) Read(run string) (runbook.Snapshot, error) {
+	contents, err := journal.Read(f.journal(run))
+	if err != nil {
+		return runbook.Snapshot{}, err
+	}
+	book, err := runbook.Replay(contents.Events)
+	if err != nil {
+		return runbook.Snapshot{}, fmt.Errorf("the journal of run %s does not fit this program: %w", run, err)
+	}
+	return book.Snapshot(), nil
+}
+
+// maxSocketPath is what every Unix takes; some systems end at 104 bytes.
+const maxSocketPath = 100
+
+// Socket is the path of a run's socket. A path that is too long for a socket is
+// replaced by one in the system's folder for temporary files.
+func (f Folder) Socket(run string) string {
+	path := filepath.Join(f.runDir(run), "socket")
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if len(path) <= maxSocketPath {
+		return path
+	}
+	sum := sha256.Sum256([]byte(path))
+	return filepath.Join(os.TempDir(), fmt.Sprintf("raftmig-%d", os.Getuid()), hex.EncodeToString(sum[:8]))
+}

@@ -1,0 +1,196 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"time"
+
+	"raftmig/fabricops"
+	"raftmig/fabricops/inventory"
+	"raftmig/runbook"
+	"raftmig/runbook/driver"
+	"raftmig/runbook/journal"
+	"raftmig/runbook/remote"
+)
+
+// ErrUnfinished is wrapped by the error for a network whose last run has not
+// come to its end, where a new run was asked for.
+var ErrUnfinished = errors.New("the last run of this network has not ended")
+
+// Options say which run to drive.
+type Options struct {
+	Network *inventory.Network
+	Folder  Folder
+	// Resume goes on with the last run if that has not ended. A new run is
+	// begun if it has, or if there is none.
+	Resume bool
+	// For a new run: see runbook.Plan.
+	AbortAfter   runbook.Phase
+	Unattended   bool
+	IgnoreChecks []string
+}
+
+// Runner drives one run. Open, then Run, then Close.
+type Runner struct {
+	Name    string // of the run
+	Resumed bool
+
+	folder   Folder
+	lock     *journal.Lock
+	journal  *journal.Journal
+	operator *fabricops.Operator
+	driver   *driver.Driver
+}
+
+// Open takes the network's lock, and opens or begins a run. Nothing is done to
+// the network before Run.
+func Open(o Options) (r *Runner, err error) {
+	if err := os.MkdirAll(string(o.Folder), 0o700); err != nil {
+		return nil, fmt.Errorf("making the folder for runs: %w", err)
+	}
+	r = &Runner{folder: o.Folder}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.Close())
+			r = nil
+		}
+	}()
+	by, now := Who(), time.Now()
+	if r.lock, err = journal.Acquire(o.Folder.lock(), journal.Owner{PID: os.Getpid(), By: by, Since: now}); err != nil {
+		return r, &runbook.Problem{
+			What: "another run of this network is being driven", Where: string(o.Folder), Why: err.Error(),
+			Hint: "attach to it with: raftmig attach",
+		}
+	}
+	if r.Name, r.Resumed, err = choose(o, now); err != nil {
+		return r, err
+	}
+	var contents journal.Contents
+	if r.journal, contents, err = journal.Open(o.Folder.journal(r.Name)); err != nil {
+		return r, err
+	}
+	if r.operator, err = fabricops.New(o.Network, fabricops.Options{RunDir: o.Folder.runDir(r.Name), Run: r.Name}); err != nil {
+		return r, err
+	}
+	plan := r.operator.Plan(r.Name)
+	plan.AbortAfter, plan.Unattended, plan.IgnoreChecks = o.AbortAfter, o.Unattended, o.IgnoreChecks
+	opts := driver.Options{
+		Operator: r.operator, Journal: r.journal, Events: contents.Events,
+		Plan: plan, Logs: r.operator.Logs(), By: by,
+	}
+	if err = opts.CrashFromEnv(os.Getenv); err != nil {
+		return r, err
+	}
+	r.driver, err = driver.New(opts)
+	return r, err
+}
+
+// choose returns the run to drive: the last one, or a new one.
+func choose(o Options, now time.Time) (name string, resumed bool, err error) {
+	last, err := o.Folder.Latest()
+	if errors.Is(err, ErrNoRun) {
+		name, err = o.Folder.newRun(now)
+		return name, false, err
+	}
+	if err != nil {
+		return "", false, err
+	}
+	snapshot, err := o.Folder.Read(last)
+	if err != nil {
+		return "", false, err
+	}
+	if snapshot.Outcome != "" {
+		name, err = o.Folder.newRun(now)
+		return name, false, err
+	}
+	if !o.Resume {
+		return "", false, &runbook.Problem{
+			What: ErrUnfinished.Error(), Where: o.Folder.runDir(last),
+			Why:  fmt.Sprintf("it stands in phase %q", snapshot.Phase),
+			Hint: "go on with it (--resume), or take the network back to Kafka first (raftmig abort)",
+		}
+	}
+	return last, true, nil
+}
+
+// Who is the operator, as user@host.
+func Who() string {
+	name, host := "unknown", "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	return name + "@" + host
+}
+
+// Dir is the folder of the run.
+func (r *Runner) Dir() string { return r.folder.runDir(r.Name) }
+
+// Client connects to the run within this process.
+func (r *Runner) Client() runbook.Client { return r.driver.Client() }
+
+// Run drives the run to its end, serving its socket meanwhile. An error means
+// that the run stands still and can be resumed.
+func (r *Runner) Run(ctx context.Context) (runbook.Snapshot, error) {
+	return r.run(ctx, func(error) error { return nil })
+}
+
+// RunDetached is Run for a process that Detach began: it tells the process that
+// waits for it as soon as terminals can attach, or why they cannot.
+func (r *Runner) RunDetached(ctx context.Context) (runbook.Snapshot, error) {
+	return r.run(ctx, func(err error) error { return Started(r.Name, err) })
+}
+
+func (r *Runner) run(ctx context.Context, serving func(error) error) (runbook.Snapshot, error) {
+	server, err := r.listen()
+	if err = errors.Join(err, serving(err)); err != nil {
+		return runbook.Snapshot{}, err
+	}
+	snapshot, err := r.driver.Run(ctx)
+	return snapshot, errors.Join(err, server.Close())
+}
+
+func (r *Runner) listen() (*remote.Server, error) {
+	socket := r.folder.Socket(r.Name)
+	if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
+		return nil, fmt.Errorf("making the socket's folder: %w", err)
+	}
+	return remote.Listen(socket, r.driver.Client)
+}
+
+// Close frees what the run holds, its lock last.
+func (r *Runner) Close() error {
+	var errs []error
+	if r.operator != nil {
+		errs = append(errs, r.operator.Close())
+	}
+	if r.journal != nil {
+		errs = append(errs, r.journal.Close())
+	}
+	if r.lock != nil {
+		errs = append(errs, r.lock.Release())
+	}
+	return errors.Join(errs...)
+}
+
+// Attach connects to the run that is being driven.
+func Attach(ctx context.Context, f Folder) (runbook.Client, error) {
+	last, err := f.Latest()
+	if err != nil {
+		return nil, err
+	}
+	client, err := remote.Dial(ctx, f.Socket(last))
+	if err != nil {
+		return nil, &runbook.Problem{
+			What: "the last run is not being driven", Where: f.runDir(last), Why: err.Error(),
+			Hint: "go on with it: raftmig run --resume; look at it: raftmig status",
+		}
+	}
+	return client, nil
+}
