@@ -41,8 +41,15 @@ type Gatherer struct {
 // that are found. progress gets a text as each part is complete.
 func (g *Gatherer) Gather(ctx context.Context, channels []string, progress func(text string)) (*runbook.Facts, []runbook.Finding, error) {
 	list, findings, err := g.List(ctx)
-	if err != nil {
-		return nil, findings, err
+	if ctx.Err() != nil {
+		return nil, findings, ctx.Err()
+	}
+	if err != nil { // the other facts tell why: a node, or the identity
+		findings = append(findings, runbook.Finding{
+			Check: "channels.sources", Severity: runbook.SeverityError,
+			Summary: "the channel list is not complete: the system channel could not be read", Evidence: []string{err.Error()},
+			Hint: "Make an ordering node reachable, with an administrator of an orderer organization.",
+		})
 	}
 	progress("channels listed")
 	if len(channels) == 0 {

@@ -27,8 +27,9 @@ const walkTimeout = 2 * time.Minute
 
 // List collects the channels from the system channel's blocks, from the ledger
 // folders of all nodes that can be seen from here, and from the Kafka topics.
-// Sources that cannot be read are left out, with a finding. A Kafka topic alone
-// makes no channel: it appears in Sources only.
+// Sources that cannot be read are left out, with a finding; without the system
+// channel's blocks the list comes with an error. A Kafka topic alone makes no
+// channel: it appears in Sources only.
 func (g *Gatherer) List(ctx context.Context) (*runbook.ChannelList, []runbook.Finding, error) {
 	list := &runbook.ChannelList{System: g.Network.SystemChannel, Sources: map[string][]string{}}
 	var findings []runbook.Finding
@@ -46,11 +47,12 @@ func (g *Gatherer) List(ctx context.Context) (*runbook.ChannelList, []runbook.Fi
 			known[n] = known[n] || count
 		}
 	}
-	created, err := g.created(ctx)
-	if err != nil {
-		return nil, findings, fmt.Errorf("walking over the system channel %s: %w", list.System, err)
+	created, unwalked := g.created(ctx)
+	if unwalked != nil {
+		unwalked = fmt.Errorf("walking over the system channel %s: %w", list.System, unwalked)
+	} else {
+		take(SourceSystem, created, true)
 	}
-	take(SourceSystem, created, true)
 	for _, o := range g.Network.Orderers {
 		if o.LedgerDir == "" {
 			continue
@@ -83,7 +85,7 @@ func (g *Gatherer) List(ctx context.Context) (*runbook.ChannelList, []runbook.Fi
 	}
 	sort.Strings(list.Names)
 	list.Names = append([]string{list.System}, list.Names...)
-	return list, findings, nil
+	return list, findings, unwalked
 }
 
 // created walks over the system channel on the first node that can be read and
