@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -46,4 +47,26 @@ func notAfter(certPEM []byte) time.Time {
 		return time.Time{}
 	}
 	return cert.NotAfter
+}
+
+// trackCertificates follows the node's own certificates until the run ends.
+func (n *node) trackCertificates() error {
+	log, now := n.options.Logging.Logger("certmonitor"), time.Now()
+	n.onCleanup(trackExpiration("enrollment", n.signer.ExpiresAt(), now, log))
+	if t := n.conf.General.TLS; t.Enabled {
+		cert, err := os.ReadFile(t.Certificate)
+		if err != nil {
+			return err
+		}
+		n.onCleanup(trackExpiration("server TLS", notAfter(cert), now, log))
+	}
+	if n.cluster == nil {
+		return nil
+	}
+	if der := n.cluster.client.CertificateDER(); der != nil {
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			n.onCleanup(trackExpiration("client TLS", cert.NotAfter, now, log))
+		}
+	}
+	return nil
 }

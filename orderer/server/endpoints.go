@@ -93,7 +93,7 @@ func (n *node) listen() error {
 	if err != nil {
 		return fmt.Errorf("Failed to load client root CAs (%w)", err) //nolint:staticcheck // Fabric's text
 	}
-	orderers, err := comm.ReadFiles(n.clusterRootCAs())
+	orderers, err := comm.ReadFiles(g.Cluster.RootCAs)
 	if err != nil {
 		return fmt.Errorf("Failed to load ServerRootCAs file (%w)", err) //nolint:staticcheck // as Fabric's
 	}

@@ -173,7 +173,7 @@ func (n *node) start() error {
 	if err := n.trackCertificates(); err != nil {
 		return err
 	}
-	return n.startChannels(boot)
+	return n.startChannels()
 }
 
 func (n *node) warnIf(doing string, err error) {
@@ -183,7 +183,7 @@ func (n *node) warnIf(doing string, err error) {
 }
 
 // startChannels makes the registrar, the consenters and the chains.
-func (n *node) startChannels(boot *bootBlock) error {
+func (n *node) startChannels() error {
 	n.manager = multichannel.NewRegistrar(multichannel.Options{
 		Ledgers: n.ledgers, Signer: n.signer, Processing: n.processing(),
 		CutterMetrics: blockcutter.NewMetrics(n.metrics),
@@ -191,7 +191,7 @@ func (n *node) startChannels(boot *bootBlock) error {
 		Fatal:         n.fail,
 		Logger:        n.options.Logging.Logger("orderer.commmon.multichannel"),
 	})
-	consenters, err := n.consenters(boot)
+	consenters, err := n.consenters()
 	if err != nil {
 		return err
 	}
@@ -251,9 +251,7 @@ func (n *node) serve(ctx context.Context) error {
 		n.log.Errorf("profiling service: %s", err)
 	}
 	n.register()
-	if err := n.serveCluster(); err != nil {
-		return flogging.Panicf(n.log, "%w", err)
-	}
+	n.serveCluster()
 	n.log.Info("Beginning to serve requests")
 	n.goServe(n.general, "Atomic Broadcast")
 	if n.options.Serving != nil {

@@ -1,0 +1,360 @@
+package server
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cb "github.com/hyperledger/fabric-protos-go/common"
+	ab "github.com/hyperledger/fabric-protos-go/orderer"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"raftmig/orderer/channelconfig"
+	"raftmig/orderer/flogging"
+	"raftmig/orderer/localconfig"
+	"raftmig/orderer/msp"
+	"raftmig/orderer/msp/mspdir"
+	"raftmig/orderer/protoutil"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 30 * time.Second
+
+// tick is how often a test looks.
+const tick = 20 * time.Millisecond
+
+var newestOnly = func() *ab.SeekInfo {
+	p := &ab.SeekPosition{Type: &ab.SeekPosition_Newest{Newest: &ab.SeekNewest{}}}
+	return &ab.SeekInfo{Start: p, Stop: p}
+}()
+
+// untar unpacks a .tar.gz of testdata.
+func untar(t testing.TB, name, dir string) {
+	f, err := os.Open(filepath.Join("testdata", name))
+	require.NoError(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		require.NoError(t, err)
+		path := filepath.Join(dir, filepath.Clean("/"+h.Name))
+		if h.FileInfo().IsDir() {
+			require.NoError(t, os.MkdirAll(path, 0o755))
+			continue
+		}
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		b, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, b, 0o600))
+	}
+}
+
+// network is the fixture network in a folder of its own, with its Kafka.
+type network struct {
+	t      testing.TB
+	dir    string
+	broker string
+}
+
+const ordererOrg = "crypto-config/ordererOrganizations/example.com"
+
+func newNetwork(t testing.TB) *network {
+	n := &network{t: t, dir: t.TempDir()}
+	untar(t, "crypto-config.tar.gz", n.dir)
+	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DefaultNumPartitions(1))
+	require.NoError(t, err)
+	t.Cleanup(kafka.Close)
+	n.broker = kafka.ListenAddrs()[0]
+	n.writeGenesis()
+	return n
+}
+
+func (n *network) path(parts ...string) string {
+	return filepath.Join(append([]string{n.dir}, parts...)...)
+}
+
+// writeGenesis writes the fixture's genesis block with this network's broker.
+func (n *network) writeGenesis() {
+	b, err := os.ReadFile("testdata/genesis.block")
+	require.NoError(n.t, err)
+	block, err := protoutil.UnmarshalBlock(b)
+	require.NoError(n.t, err)
+	env, err := protoutil.EnvelopeAt(block, 0)
+	require.NoError(n.t, err)
+	payload, err := protoutil.EnvelopePayload(env)
+	require.NoError(n.t, err)
+	config, err := protoutil.ConfigEnvelope(env)
+	require.NoError(n.t, err)
+	config.Config.ChannelGroup.Groups[channelconfig.OrdererGroup].Values[channelconfig.KafkaBrokersKey].Value =
+		protoutil.MustMarshal(&ab.KafkaBrokers{Brokers: []string{n.broker}})
+	payload.Data = protoutil.MustMarshal(config)
+	block.Data.Data[0] = protoutil.MustMarshal(&cb.Envelope{Payload: protoutil.MustMarshal(payload)})
+	block.Header.DataHash = protoutil.BlockDataHash(block.Data)
+	require.NoError(n.t, os.WriteFile(n.path("genesis.block"), protoutil.MustMarshal(block), 0o600))
+}
+
+func (n *network) signer(dir, mspID string) msp.SigningIdentity {
+	s, err := mspdir.LoadSigner(n.path(dir, "msp"), mspID)
+	require.NoError(n.t, err)
+	return s
+}
+
+func (n *network) ordererAdmin() msp.SigningIdentity {
+	return n.signer(ordererOrg+"/users/Admin@example.com", "OrdererMSP")
+}
+
+func (n *network) orgUser(name string) msp.SigningIdentity {
+	return n.signer("crypto-config/peerOrganizations/org1.example.com/users/"+name+"@org1.example.com", "Org1MSP")
+}
+
+func freePort(t testing.TB) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// config is the text of orderer.yaml of orderer i.
+func (n *network) config(i, port int, more string) string {
+	own := n.path(ordererOrg, "orderers", fmt.Sprintf("orderer%d.example.com", i))
+	return fmt.Sprintf(`
+General:
+  ListenPort: %[1]d
+  LocalMSPDir: %[2]s/msp
+  LocalMSPID: OrdererMSP
+  BootstrapFile: %[3]s
+  TLS: {Enabled: true, PrivateKey: %[2]s/tls/server.key, Certificate: %[2]s/tls/server.crt, RootCAs: [%[2]s/tls/ca.crt]}
+  Cluster: {RootCAs: [%[2]s/tls/ca.crt], ClientCertificate: %[2]s/tls/server.crt, ClientPrivateKey: %[2]s/tls/server.key}
+FileLedger: {Location: %[4]s}
+Operations: {ListenAddress: 127.0.0.1:0}
+Metrics: {Provider: prometheus}
+Consensus: {WALDir: %[4]s/etcdraft/wal, SnapDir: %[4]s/etcdraft/snapshot}
+Kafka:
+  Version: 1.0.0
+  Retry: {ShortInterval: 200ms, ShortTotal: 30s, NetworkTimeouts: {DialTimeout: 2s, ReadTimeout: 2s, WriteTimeout: 2s}}
+%[5]s`, port, own, n.path("genesis.block"), n.path(fmt.Sprintf("o%d", i)), more)
+}
+
+// running is an orderer under test.
+type running struct {
+	*network
+	i         int
+	port      int
+	addresses Addresses
+	log       *logBuffer
+	stop      context.CancelFunc
+	ended     chan struct{}
+	err       error
+}
+
+// logBuffer keeps the log, without colours.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+const plainFormat = "%{time:2006-01-02 15:04:05.000 MST} %{id:04x} %{level:.4s} [%{module}] %{shortfunc} -> %{message}"
+
+// start runs orderer i and waits until it serves.
+func (n *network) start(i, port int, more string) *running {
+	r := n.launch(i, port, more)
+	require.Eventually(n.t, func() bool {
+		select {
+		case <-r.ended:
+			return true
+		default:
+			return strings.Contains(r.log.String(), "Beginning to serve requests")
+		}
+	}, patience, 5*time.Millisecond)
+	select {
+	case <-r.ended:
+		require.NoError(n.t, r.err)
+	default:
+	}
+	return r
+}
+
+// launch runs orderer i.
+func (n *network) launch(i, port int, more string) *running {
+	conf, err := localconfig.Parse(n.path("orderer.yaml"), []byte(n.config(i, port, more)), nil)
+	require.NoError(n.t, err)
+	r := &running{network: n, i: i, port: port, log: &logBuffer{}, ended: make(chan struct{})}
+	logging, err := flogging.New(flogging.Config{Format: plainFormat, LogSpec: os.Getenv("FABRIC_LOGGING_SPEC"), Writer: r.log})
+	require.NoError(n.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stop = cancel
+	go func() {
+		defer close(r.ended)
+		r.err = Run(ctx, conf, Options{Logging: logging, Serving: func(a Addresses) { r.addresses = a }})
+	}()
+	n.t.Cleanup(func() {
+		cancel()
+		<-r.ended
+		if n.t.Failed() {
+			n.t.Logf("log of orderer %d:\n%s", i, r.log)
+		}
+	})
+	return r
+}
+
+// shutdown stops the orderer in an orderly way.
+func (r *running) shutdown() {
+	r.stop()
+	<-r.ended
+	require.NoError(r.t, r.err)
+}
+
+// awaitLog waits for a line.
+func (r *running) awaitLog(text string) {
+	r.t.Helper()
+	require.Eventually(r.t, func() bool { return strings.Contains(r.log.String(), text) }, patience, 5*time.Millisecond, "no line with %q", text)
+}
+
+func (r *running) dial() *grpc.ClientConn {
+	ca, err := os.ReadFile(r.path(ordererOrg, "tlsca/tlsca.example.com-cert.pem"))
+	require.NoError(r.t, err)
+	pool := x509.NewCertPool()
+	require.True(r.t, pool.AppendCertsFromPEM(ca))
+	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", r.port), grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: pool})))
+	require.NoError(r.t, err)
+	r.t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// broadcast sends one envelope and returns the answer.
+func (r *running) broadcast(env *cb.Envelope) *ab.BroadcastResponse {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	stream, err := ab.NewAtomicBroadcastClient(r.dial()).Broadcast(ctx)
+	require.NoError(r.t, err)
+	require.NoError(r.t, stream.Send(env))
+	resp, err := stream.Recv()
+	require.NoError(r.t, err)
+	return resp
+}
+
+// accepted broadcasts until the answer is SUCCESS; only unavailability is waited out.
+func (r *running) accepted(env *cb.Envelope) {
+	r.t.Helper()
+	require.Eventually(r.t, func() bool {
+		resp := r.broadcast(env)
+		if resp.Status != cb.Status_SERVICE_UNAVAILABLE {
+			require.Equal(r.t, cb.Status_SUCCESS, resp.Status, resp.Info)
+			return true
+		}
+		return false
+	}, patience, 50*time.Millisecond)
+}
+
+// message is a signed normal message.
+func (n *network) message(channel string, signer protoutil.Signer, data string) *cb.Envelope {
+	env, err := protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{
+		Type: cb.HeaderType_MESSAGE, ChannelID: channel, Time: time.Now(), Bytes: []byte(data),
+	}, signer)
+	require.NoError(n.t, err)
+	return env
+}
+
+func specified(n uint64) *ab.SeekPosition {
+	return &ab.SeekPosition{Type: &ab.SeekPosition_Specified{Specified: &ab.SeekSpecified{Number: n}}}
+}
+
+// deliver asks for blocks and returns them with the final status.
+func (r *running) deliver(channel string, signer protoutil.Signer, seek *ab.SeekInfo) ([]*cb.Block, cb.Status) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	stream, err := ab.NewAtomicBroadcastClient(r.dial()).Deliver(ctx)
+	require.NoError(r.t, err)
+	env, err := protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{
+		Type: cb.HeaderType_DELIVER_SEEK_INFO, ChannelID: channel, Time: time.Now(), Data: seek,
+	}, signer)
+	require.NoError(r.t, err)
+	require.NoError(r.t, stream.Send(env))
+	var blocks []*cb.Block
+	for {
+		resp, err := stream.Recv()
+		require.NoError(r.t, err)
+		if b := resp.GetBlock(); b != nil {
+			blocks = append(blocks, b)
+			continue
+		}
+		return blocks, resp.GetStatus()
+	}
+}
+
+// blocks waits for blocks 0 to last of a channel.
+func (r *running) blocks(channel string, signer protoutil.Signer, last uint64) []*cb.Block {
+	r.t.Helper()
+	var blocks []*cb.Block
+	require.Eventually(r.t, func() bool {
+		var status cb.Status
+		blocks, status = r.deliver(channel, signer, &ab.SeekInfo{Start: specified(0), Stop: specified(last), ErrorResponse: ab.SeekInfo_BEST_EFFORT})
+		return status == cb.Status_SUCCESS
+	}, patience, 50*time.Millisecond)
+	require.Len(r.t, blocks, int(last)+1)
+	return blocks
+}
+
+// creation is the fixture's channel creation, signed by an Org1 admin.
+func (n *network) creation() *cb.Envelope {
+	b, err := os.ReadFile("testdata/ch1.tx")
+	require.NoError(n.t, err)
+	env, err := protoutil.UnmarshalEnvelope(b)
+	require.NoError(n.t, err)
+	e, err := protoutil.EnvelopeToConfigUpdate(env)
+	require.NoError(n.t, err)
+	return n.signedUpdate("ch1", e.ConfigUpdate, n.orgUser("Admin"), n.orgUser("Admin"))
+}
+
+// signedUpdate is a CONFIG_UPDATE with a config signature of each signer, sent
+// by sender.
+func (n *network) signedUpdate(channel string, update []byte, sender protoutil.Signer, signers ...protoutil.Signer) *cb.Envelope {
+	e := &cb.ConfigUpdateEnvelope{ConfigUpdate: update}
+	for _, s := range signers {
+		sh, err := protoutil.NewSignatureHeader(s)
+		require.NoError(n.t, err)
+		header := protoutil.MustMarshal(sh)
+		sig, err := s.Sign(append(bytes.Clone(header), update...))
+		require.NoError(n.t, err)
+		e.Signatures = append(e.Signatures, &cb.ConfigSignature{SignatureHeader: header, Signature: sig})
+	}
+	env, err := protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{
+		Type: cb.HeaderType_CONFIG_UPDATE, ChannelID: channel, Time: time.Now(), Data: e,
+	}, sender)
+	require.NoError(n.t, err)
+	return env
+}
