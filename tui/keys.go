@@ -9,7 +9,30 @@ import (
 	"raftmig/tui/present"
 )
 
-// onKey handles a key: by the open dialog, by the filter, or by the page.
+// onKeys handles what the keyboard sent. On a slow line several keys come as
+// one message; outside of inputs they are taken one by one, and what was
+// pasted is not taken for keys.
+func (m *model) onKeys(k tea.KeyMsg) tea.Cmd {
+	typing := m.filtering || m.dlg != nil && m.dlg.Typing
+	switch {
+	case typing || k.Type != tea.KeyRunes:
+		return m.onKey(k)
+	case k.Paste:
+		m.notice = "Pasted text is ignored here."
+		return nil
+	}
+	var cmds []tea.Cmd
+	for i, r := range k.Runes {
+		if m.filtering || m.dlg != nil && m.dlg.Typing { // a key before opened an input
+			k.Runes = k.Runes[i:]
+			return tea.Batch(append(cmds, m.onKey(k))...)
+		}
+		cmds = append(cmds, m.onKey(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: k.Alt}))
+	}
+	return tea.Batch(cmds...)
+}
+
+// onKey handles one key: by the open dialog, by the filter, or by the page.
 func (m *model) onKey(k tea.KeyMsg) tea.Cmd {
 	m.notice = ""
 	switch {

@@ -95,7 +95,7 @@ func (m model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		cmd := m.onReattached(msg)
 		return m, cmd
 	case tea.KeyMsg:
-		cmd := m.onKey(msg)
+		cmd := m.onKeys(msg)
 		return m, cmd
 	}
 	return m, nil

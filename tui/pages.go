@@ -49,6 +49,7 @@ func (m *model) stepsBeside(width, height int) []string {
 	right := width - left - 3
 	list := components.StepList(m.st, present.StepRows(m.snap, m.now, m.step, height), m.step, left, height, false)
 	text := m.fitted(components.Brief(m.st, present.ExplainItems(m.snap.Steps[m.step], m.now), right), right, height)
+	text = append(text, m.matrixBelow(right, height-len(text))...)
 	var out []string
 	for i := range height {
 		l, r := strings.Repeat(" ", left), ""
@@ -61,6 +62,30 @@ func (m *model) stepsBeside(width, height int) []string {
 		out = append(out, strings.TrimRight(l+" "+m.st.Tone(present.Muted, m.st.Glyphs.Vertical)+" "+r, " "))
 	}
 	return out
+}
+
+// matrixBelow fills room below the explanation with the matrix, if it is worth it.
+func (m *model) matrixBelow(width, height int) []string {
+	if len(m.snap.Channels) == 0 || height < 6 {
+		return nil
+	}
+	table := present.ChannelTable(m.snap, false)
+	rows := min(height-2, len(table.Rows)+1)
+	out := make([]string, height-rows-1, height)
+	out = append(out, components.FitLine(m.st, m.channelsSum(), width))
+	return append(out, components.Table(m.st, table, width, components.TableView{Selected: -1, Offset: present.WorstChannel(m.snap, rows-1), Height: rows})...)
+}
+
+// channelsSum sums the matrix up and says how old it is.
+func (m *model) channelsSum() present.Line {
+	sum := present.ChannelsLine(m.snap)
+	if m.snap == nil || len(m.snap.Channels) == 0 {
+		return sum
+	}
+	if m.lost {
+		return append(sum, present.Span{Tone: present.Bad, Text: "; seen at " + present.Clock(m.snap.ObservedAt, nil)})
+	}
+	return append(sum, present.Span{Tone: present.Muted, Text: "; seen " + present.Age(m.now, m.snap.ObservedAt) + "; * system"})
 }
 
 // fitted cuts text to height rows and says that there is more.
@@ -154,14 +179,7 @@ func (m *model) logPage(width, height int) []string {
 // channelsPage is the matrix, and below it the selected channel node by node.
 func (m *model) channelsPage(width, height int) []string {
 	s := m.snap
-	sum := present.ChannelsLine(s)
-	if s != nil && len(s.Channels) > 0 {
-		sum = append(sum, present.Span{Tone: present.Muted, Text: "  seen " + present.Age(m.now, s.ObservedAt) + "; * system"})
-		if m.lost {
-			sum = append(sum[:len(sum)-1], present.Span{Tone: present.Bad, Text: "  seen at " + present.Clock(s.ObservedAt, nil)})
-		}
-	}
-	out := []string{components.FitLine(m.st, sum, width)}
+	out := []string{components.FitLine(m.st, m.channelsSum(), width)}
 	if s == nil || len(s.Channels) == 0 {
 		return out
 	}

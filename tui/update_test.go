@@ -333,6 +333,24 @@ func TestClocksRunOnlyWhileTheRunMoves(t *testing.T) {
 	require.Equal(t, 5*time.Second, m.ticking)
 }
 
+func TestKeysThatComeTogetherAreTakenOneByOne(t *testing.T) {
+	m, _ := at(t, "maintenance-25", Options{})
+	m = press(m, "cjjj")
+	require.Equal(t, keymap.PageChannels, m.page)
+	require.Equal(t, 3, m.channel)
+	m = press(m, "l/lead")
+	require.True(t, m.filtering)
+	require.Equal(t, "lead", m.filter)
+
+	m, r := at(t, "gate-plain", Options{})
+	m = send(m, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("y"), Paste: true})
+	m = press(m, "enter")
+	require.Empty(t, r.sent, "a paste chose")
+	m, _ = at(t, "gate-severe", Options{})
+	m = press(m, "trehearsal-net")
+	require.Equal(t, "rehearsal-net", m.dlg.Input)
+}
+
 // keysOf are keys that a hand may hit.
 var keysOf = []string{
 	"enter", "esc", "up", "down", "tab", "left", "right", "end", "home", "pgdown", "backspace", "/",

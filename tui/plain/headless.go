@@ -19,6 +19,7 @@ import (
 // send an abort and call it again.
 func Headless(ctx context.Context, client runbook.Client, out io.Writer) (*runbook.Snapshot, error) {
 	var last *runbook.Snapshot
+	var progress *runbook.Progress
 	say := func(lines ...string) error {
 		for _, l := range lines {
 			if _, err := fmt.Fprintln(out, l); err != nil {
@@ -44,6 +45,14 @@ func Headless(ctx context.Context, client runbook.Client, out io.Writer) (*runbo
 						return last, err
 					}
 				}
+			}
+			if l := present.Quarter(progress, u.Progress); l != "" {
+				if err := say(l); err != nil {
+					return last, err
+				}
+			}
+			if u.Progress != nil {
+				progress = u.Progress
 			}
 			if u.Snapshot == nil {
 				continue

@@ -25,12 +25,13 @@ type choice struct {
 }
 
 // ask opens the question that the run waits for.
-func (s *session) ask() {
+// again says that it was asked before, and the problem told long ago.
+func (s *session) ask(again bool) {
 	if s.snap.Gate != nil {
 		s.askGate()
 		return
 	}
-	s.askProblem()
+	s.askProblem(again)
 }
 
 func (s *session) askGate() {
@@ -48,10 +49,10 @@ func (s *session) askGate() {
 	s.open([]choice{{text: "wait"}, goOn, s.abortChoice()})
 }
 
-func (s *session) askProblem() {
+func (s *session) askProblem(again bool) {
 	s.say("The run stands still.")
-	for _, it := range present.ProblemItems(present.ProblemOf(s.snap)) {
-		s.item(it)
+	if again {
+		s.items(present.ProblemItems(present.ProblemOf(s.snap)))
 	}
 	step := s.step()
 	s.open([]choice{

@@ -94,10 +94,11 @@ type session struct {
 	opts   Options
 	lines  <-chan string
 
-	snap   *runbook.Snapshot
-	asked  string   // what was last asked, "" for nothing
-	menu   *menu    // the question that is open, nil for none
-	recent []string // of the log, the newest last
+	snap     *runbook.Snapshot
+	progress *runbook.Progress // the newest
+	asked    string            // what was last asked, "" for nothing
+	menu     *menu             // the question that is open, nil for none
+	recent   []string          // of the log, the newest last
 }
 
 const recentLines = 200
@@ -130,9 +131,7 @@ func (s *session) loop() error {
 		case l, ok := <-lines:
 			if !ok {
 				inputOpen = false
-				continue
-			}
-			if done := s.line(l); done {
+			} else if s.line(l) {
 				return nil
 			}
 		}
@@ -166,6 +165,12 @@ func (s *session) take(u runbook.Update) {
 			s.say("%s", present.LogText(row))
 		}
 	}
+	if u.Progress != nil {
+		if l := present.Quarter(s.progress, u.Progress); l != "" {
+			s.say("%s", l)
+		}
+		s.progress = u.Progress
+	}
 	if u.Snapshot == nil {
 		return
 	}
@@ -183,7 +188,7 @@ func (s *session) take(u runbook.Update) {
 	s.asked, s.menu = q, nil
 	if q != "" {
 		s.dropTyped()
-		s.ask()
+		s.ask(false)
 	}
 }
 

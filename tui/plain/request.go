@@ -36,7 +36,7 @@ func (s *session) request(line string) {
 		s.act(s.abortChoice())
 	case "r", "retry":
 		if s.question() != "" && s.snap.Gate == nil {
-			s.ask()
+			s.ask(true)
 			return
 		}
 		s.say("Not now: no step has failed.")
@@ -47,7 +47,7 @@ func (s *session) request(line string) {
 			s.say("Nothing waits for an answer.")
 			return
 		}
-		s.ask()
+		s.ask(true)
 	default:
 		s.say("%q is nothing I know. Type ? for what you can ask.", present.Clean(line))
 	}
@@ -85,6 +85,13 @@ func (s *session) status() {
 	sn := s.snap
 	s.say("%s: network %s, %s, %s", present.MoodOf(sn, false), present.Clean(sn.Plan.Network), present.PhaseWord(sn.Phase), present.StepCount(sn))
 	s.say("%s", present.WayBack(sn).String())
+	for _, e := range sn.Active {
+		text := present.EffectText(e)
+		if s.progress != nil && s.progress.Effect == e.ID {
+			text += ": " + present.ProgressText(s.progress)
+		}
+		s.say("now: %s", text)
+	}
 	for n, i := range present.Visible(sn) {
 		st := sn.Steps[i]
 		line := fmt.Sprintf("%d. %s: %s", n+1, present.Clean(string(st.ID)), present.StatusWord(st.Status))

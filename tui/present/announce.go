@@ -29,7 +29,14 @@ func Announce(prev, next *runbook.Snapshot, verbose bool) []string {
 		if prev == nil && (st.Status == runbook.StatusDone || st.Status == runbook.StatusSkipped) && next.Current != i {
 			continue // told in the opening
 		}
-		out = append(out, stepEvents(next, i, was, verbose)...)
+		if st.Status == runbook.StatusSkipped {
+			if skippedLikeBefore(prev, next, i) {
+				continue
+			}
+			out = append(out, skippedLine(prev, next, i))
+			continue
+		}
+		out = append(out, stepEvents(next, i, verbose)...)
 	}
 	if before, now := wayBackText(prev), wayBackText(next); before != now {
 		out = append(out, now)
@@ -57,7 +64,32 @@ func opening(s *runbook.Snapshot) []string {
 	return out
 }
 
-func stepEvents(s *runbook.Snapshot, i int, was runbook.StepView, verbose bool) []string {
+// freshlySkipped reports whether step i is skipped now and was not before.
+func freshlySkipped(prev, next *runbook.Snapshot, i int) bool {
+	if i < 0 || i >= len(next.Steps) || next.Steps[i].Status != runbook.StatusSkipped {
+		return false
+	}
+	return prev == nil || i >= len(prev.Steps) || prev.Steps[i].Status != runbook.StatusSkipped
+}
+
+func skippedLikeBefore(prev, next *runbook.Snapshot, i int) bool {
+	return freshlySkipped(prev, next, i-1) && next.Steps[i-1].Note == next.Steps[i].Note
+}
+
+// skippedLine tells of step i and of those after it that were skipped with it, for the same reason.
+func skippedLine(prev, next *runbook.Snapshot, i int) string {
+	last := i
+	for freshlySkipped(prev, next, last+1) && next.Steps[last+1].Note == next.Steps[i].Note {
+		last++
+	}
+	head := stepHead(next, i)
+	if last > i {
+		head = strings.TrimSuffix(head, ": ") + " to " + stepHead(next, last)
+	}
+	return strings.TrimRight(head+"skipped: "+Clean(next.Steps[i].Note), ": ")
+}
+
+func stepEvents(s *runbook.Snapshot, i int, verbose bool) []string {
 	st := s.Steps[i]
 	head := stepHead(s, i)
 	switch st.Status {
@@ -77,8 +109,6 @@ func stepEvents(s *runbook.Snapshot, i int, was runbook.StepView, verbose bool) 
 			line += " in " + Seconds(st.EndedAt.Sub(st.StartedAt).Seconds())
 		}
 		return append([]string{line}, evidenceLines(st)...)
-	case runbook.StatusSkipped:
-		return []string{strings.TrimRight(head+"skipped: "+Clean(st.Note), ": ")}
 	case runbook.StatusFailed:
 		p := st.Problem
 		if p == nil {
@@ -166,6 +196,22 @@ func wayBackText(s *runbook.Snapshot) string {
 		return ""
 	}
 	return WayBack(s).String()
+}
+
+// Quarter tells that an effect that moves bytes has come through another
+// quarter; "" otherwise. Copying and restoring take long enough to be told of.
+func Quarter(prev, next *runbook.Progress) string {
+	if next == nil || next.Unit != "bytes" || next.Total <= 0 {
+		return ""
+	}
+	before := int64(0)
+	if prev != nil && prev.Effect == next.Effect {
+		before = 4 * prev.Done / next.Total
+	}
+	if now := 4 * next.Done / next.Total; now > before {
+		return fmt.Sprintf("    %d%%: %s", 25*now, ProgressText(next))
+	}
+	return ""
 }
 
 // LogText is a log line for prompts and headless runs.

@@ -204,6 +204,21 @@ func NodeTable(s *runbook.Snapshot, channel int) Table {
 	return t
 }
 
+// WorstChannel is the offset at which a list of rows channels shows the first
+// channel whose nodes do not agree; 0 if all do.
+func WorstChannel(s *runbook.Snapshot, rows int) int {
+	leader := LeaderExpected(s)
+	for i, ch := range s.Channels {
+		c, _ := Common(ch)
+		for _, n := range ch.Nodes {
+			if NodeVerdict(n, c, leader).Tone != Good {
+				return max(0, min(i-rows/2, len(s.Channels)-rows))
+			}
+		}
+	}
+	return 0
+}
+
 // ChannelsLine sums the matrix up: "3 channels on 3 nodes: all agree".
 func ChannelsLine(s *runbook.Snapshot) Line {
 	if s == nil || len(s.Channels) == 0 {

@@ -16,7 +16,7 @@ func EvidenceItems(st runbook.StepView, local *time.Location) []Item {
 		out = append(out, Field("began", Normal, Clock(st.StartedAt, local)))
 	}
 	if !st.EndedAt.IsZero() {
-		out = append(out, Field("ended", Normal, Clock(st.EndedAt, local)+", after "+Duration(st.EndedAt.Sub(st.StartedAt))))
+		out = append(out, Field("ended", Normal, Clock(st.EndedAt, local)+", after "+Seconds(st.EndedAt.Sub(st.StartedAt).Seconds())))
 	}
 	if st.Note != "" {
 		out = append(out, Field("note", Warn, st.Note))
@@ -27,12 +27,12 @@ func EvidenceItems(st runbook.StepView, local *time.Location) []Item {
 	}
 	for _, e := range st.Evidence {
 		out = append(out, Blank())
-		out = append(out, oneEvidence(e, local)...)
+		out = append(out, oneEvidence(e)...)
 	}
 	return out
 }
 
-func oneEvidence(e runbook.Evidence, local *time.Location) []Item {
+func oneEvidence(e runbook.Evidence) []Item {
 	head := Line{{Normal, Clean(e.Summary)}, {Muted, " (" + Seconds(e.Seconds) + ")"}}
 	if e.AlreadyDone {
 		head = append(head, Span{Strong, " already so, nothing changed"})
@@ -62,7 +62,6 @@ func oneEvidence(e runbook.Evidence, local *time.Location) []Item {
 	for _, f := range e.Findings {
 		out = append(out, sub(fmt.Sprintf("%s  %s: %s", SeverityWord(f.Severity), f.Check, f.Summary)))
 	}
-	_ = local
 	return out
 }
 

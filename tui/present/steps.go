@@ -51,7 +51,7 @@ func StepTime(st runbook.StepView, now time.Time) string {
 	case st.StartedAt.IsZero():
 		return ""
 	case !st.EndedAt.IsZero():
-		return Duration(st.EndedAt.Sub(st.StartedAt))
+		return Duration(st.EndedAt.Sub(st.StartedAt).Round(time.Second))
 	case st.Status == runbook.StatusRunning:
 		return Duration(now.Sub(st.StartedAt))
 	default:
