@@ -4,12 +4,16 @@ import "github.com/spf13/cobra"
 
 // Groups of the help text.
 const (
-	groupTools = "tools"
+	groupMigrate  = "migrate"
+	groupRehearse = "rehearse"
+	groupTools    = "tools"
 )
 
 // addCommands adds every subcommand. The order is that of the help text.
 func addCommands(root *cobra.Command) {
 	root.AddGroup(
+		&cobra.Group{ID: groupRehearse, Title: "Rehearse:"},
+		&cobra.Group{ID: groupMigrate, Title: "Migrate:"},
 		&cobra.Group{ID: groupTools, Title: "Fabric's tools and the engine:"},
 	)
 	cobra.EnableCommandSorting = false
@@ -19,5 +23,8 @@ func addCommands(root *cobra.Command) {
 			root.AddCommand(c)
 		}
 	}
+	add(groupMigrate, newCheckCommand(), newPlanCommand(), newRunCommand(), newAttachCommand(),
+		newStatusCommand(), newAbortCommand(), newReportCommand())
 	add(groupTools, newCryptogenCommand(), newConfigtxgenCommand(), newOrdererCommand(), newBrokerCommand())
+	root.AddCommand(newRunnerCommand())
 }

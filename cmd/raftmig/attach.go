@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"raftmig/fabricops/runner"
+	"raftmig/runbook"
+)
+
+func newAttachCommand() *cobra.Command {
+	var f networkFlags
+	var show showFlags
+	cmd := &cobra.Command{
+		Use:   "attach",
+		Short: "Show the run that is being driven, from this terminal",
+		Long: `Attach shows the run that is being driven, as "raftmig run" does. Any number of
+terminals may be attached; leaving one does not end the run.`,
+		Example: `  raftmig attach
+  raftmig attach --read-only        # for a second pair of eyes`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m := show.mode(false)
+			if m == modeHeadless && show.json {
+				return withCode(exitUsage, errors.New("attach has no --json: see raftmig status --json"))
+			}
+			return attachAndShow(cmd, f.runs(), m, &show)
+		},
+	}
+	f.add(cmd)
+	show.add(cmd)
+	cmd.Flags().BoolVar(&show.readOnly, "read-only", false, "look only: no answers, no abort")
+	return cmd
+}
+
+func newAbortCommand() *cobra.Command {
+	var f networkFlags
+	var show showFlags
+	var yes bool
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "abort",
+		Short: "Take the network back to Kafka and normal mode",
+		Long: `Abort ends the last run by taking the network back to where it was: on Kafka, in
+normal mode, every acknowledged transaction there. It is possible until the first
+channel has left maintenance mode on Raft, and refused after that.
+
+If the run is being driven it is told to go back; if not, it is resumed first.`,
+		Example: `  raftmig abort
+  raftmig abort --yes --headless --reason "window is over"`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return abortRun(cmd, f, &show, yes, reason)
+		},
+	}
+	f.add(cmd)
+	show.add(cmd)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().StringVar(&reason, "reason", "raftmig abort", "kept in the journal and the report")
+	return cmd
+}
+
+func abortRun(cmd *cobra.Command, f networkFlags, show *showFlags, yes bool, reason string) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	folder := f.runs()
+	last, err := folder.Latest()
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
+	snapshot, err := folder.Read(last)
+	switch {
+	case err != nil:
+		return err
+	case snapshot.Outcome != "":
+		return withCode(exitUsage, &runbook.Problem{What: "the last run has ended: " + string(snapshot.Outcome), Where: folder.RunDir(last)})
+	case !snapshot.AbortOffered:
+		return &runbook.Problem{What: "there is no way back any more", Why: snapshot.AbortNote}
+	}
+	cmd.Printf("Run %s of %s, phase %s.\n%s\n", last, snapshot.Plan.Network, snapshot.Phase, snapshot.AbortNote)
+	if !yes && !confirmed(cmd, "Take the network back to Kafka?") {
+		return withCode(exitStopped, errors.New("nothing was done"))
+	}
+	client, err := runner.Attach(ctx, folder)
+	if err != nil { // nobody drives it: do so
+		if err := startRunner(ctx, folder, []string{"runner", "--network", f.file, "--runs", string(folder), "--resume"}); err != nil {
+			return err
+		}
+		if client, err = runner.Attach(ctx, folder); err != nil {
+			return err
+		}
+	}
+	if err := client.Send(ctx, runbook.Command{Kind: runbook.EventAbort, Text: reason, By: runner.Who()}); err != nil {
+		return errors.Join(err, client.Close())
+	}
+	seen, err := show.show(context.WithoutCancel(ctx), show.mode(true), attach{client: client, hint: "raftmig attach --runs " + string(folder)}, cmd.OutOrStdout())
+	if err != nil {
+		return err
+	}
+	return verdict(seen, true)
+}

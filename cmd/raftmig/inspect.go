@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"raftmig/fabricops"
+	"raftmig/fabricops/inventory"
+	"raftmig/fabricops/runner"
+	"raftmig/runbook"
+	"raftmig/runbook/preflight"
+	"raftmig/runbook/report"
+)
+
+// errFindings ends a check that found errors.
+var errFindings = errors.New("the network is not ready to be migrated")
+
+func newCheckCommand() *cobra.Command {
+	var f networkFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Run the preflight checks; change nothing",
+		Long: `Check looks at every node, channel, certificate and policy as a run would before
+it touches anything, with the same code, and changes nothing. It may be run while
+the network serves its clients. Exit code 1 means that a check found an error.`,
+		Example: `  raftmig check --network raftmig.yaml
+  raftmig check --json | jq '.[] | select(.severity != "ok")'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			network, err := f.load()
+			if err != nil {
+				return err
+			}
+			ev, err := perform(cmd.Context(), network, runbook.GatherFacts)
+			if err != nil {
+				return err
+			}
+			findings := preflight.Check(*ev.Facts)
+			if asJSON {
+				err = writeJSON(cmd.OutOrStdout(), findings)
+			} else {
+				err = printFindings(cmd.OutOrStdout(), findings)
+			}
+			for _, finding := range findings {
+				if finding.Severity == runbook.SeverityError {
+					return errors.Join(err, errFindings)
+				}
+			}
+			return err
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
+	return cmd
+}
+
+// perform performs one reading effect outside of any run.
+func perform(ctx context.Context, network *inventory.Network, kind runbook.EffectKind) (runbook.Evidence, error) {
+	op, err := fabricops.New(network, fabricops.Options{RunDir: os.TempDir(), Run: "check"})
+	if err != nil {
+		return runbook.Evidence{}, err
+	}
+	ev, err := op.Perform(ctx, runbook.Effect{ID: "check#1", Kind: kind}, func(runbook.Progress) {})
+	return ev, errors.Join(err, op.Close())
+}
+
+func printFindings(w io.Writer, findings []runbook.Finding) error {
+	for _, f := range findings {
+		if _, err := fmt.Fprintf(w, "%-5s %-24s %s\n", strings.ToUpper(string(f.Severity)), f.Check, f.Summary); err != nil {
+			return err
+		}
+		if f.Severity == runbook.SeverityOK {
+			continue
+		}
+		for _, e := range f.Evidence {
+			fmt.Fprintf(w, "%31s%s\n", "", e)
+		}
+		if f.Hint != "" {
+			fmt.Fprintf(w, "%31shint: %s\n", "", f.Hint)
+		}
+	}
+	return nil
+}
+
+func newPlanCommand() *cobra.Command {
+	var f networkFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show every step of a run, with its commands and time; change nothing",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			network, err := f.load()
+			if err != nil {
+				return err
+			}
+			plan := fabricops.PlanOf(network, "plan")
+			book := runbook.New()
+			if err := book.Step(runbook.Event{Kind: runbook.EventStarted, Plan: &plan}); err != nil {
+				return err
+			}
+			steps := book.Snapshot().Steps
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), steps)
+			}
+			return printPlan(cmd.OutOrStdout(), steps)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the steps as JSON")
+	return cmd
+}
+
+func printPlan(w io.Writer, steps []runbook.StepView) error {
+	phase := runbook.Phase("")
+	for i, s := range steps {
+		if s.Phase != phase {
+			phase = s.Phase
+			fmt.Fprintf(w, "\n%s\n", strings.ToUpper(string(phase)))
+		}
+		fmt.Fprintf(w, "%3d  %s (%s, about %s)\n", i+1, s.Explain.Title, s.ID, s.Explain.Estimate)
+		for _, line := range []string{s.Explain.What, "proof: " + s.Explain.Verify, "undo:  " + s.Explain.Undo} {
+			fmt.Fprintf(w, "     %s\n", strings.ReplaceAll(line, "\n", "\n     "))
+		}
+		for _, c := range s.Explain.Commands {
+			fmt.Fprintf(w, "     $ %s\n", strings.ReplaceAll(c, "\n", "\n       "))
+		}
+	}
+	return nil
+}
+
+// state is what status prints as JSON.
+type state struct {
+	Run      string                 `json:"run,omitempty"` // "" if there was none yet
+	Driven   bool                   `json:"driven"`        // a process drives it now
+	Phase    runbook.Phase          `json:"phase,omitempty"`
+	Outcome  runbook.Outcome        `json:"outcome,omitempty"`
+	WayBack  string                 `json:"way_back,omitempty"`
+	Channels []runbook.ChannelState `json:"channels"`
+}
+
+func newStatusCommand() *cobra.Command {
+	var f networkFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show every channel on every node, and where the last run stands",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			network, err := f.load()
+			if err != nil {
+				return err
+			}
+			s, err := readState(cmd.Context(), network, f.runs())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), s)
+			}
+			return printState(cmd.OutOrStdout(), s)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	return cmd
+}
+
+func readState(ctx context.Context, network *inventory.Network, folder runner.Folder) (state, error) {
+	var s state
+	last, err := folder.Latest()
+	if err != nil && !errors.Is(err, runner.ErrNoRun) {
+		return s, err
+	}
+	if err == nil {
+		snapshot, err := folder.Read(last)
+		if err != nil {
+			return s, err
+		}
+		s.Run, s.Phase, s.Outcome = last, snapshot.Phase, snapshot.Outcome
+		if s.Outcome == "" {
+			s.WayBack = snapshot.AbortNote
+		}
+		if client, err := runner.Attach(ctx, folder); err == nil {
+			s.Driven = true
+			_ = client.Close()
+		}
+	}
+	ev, err := perform(ctx, network, runbook.ReadChannels)
+	s.Channels = ev.Channels
+	return s, err
+}
+
+func printState(w io.Writer, s state) error {
+	if s.Run != "" {
+		where := "phase " + string(s.Phase)
+		if s.Outcome != "" {
+			where = string(s.Outcome)
+		}
+		driven := "nobody drives it"
+		if s.Driven {
+			driven = "being driven"
+		}
+		fmt.Fprintf(w, "run %s: %s (%s)\n", s.Run, where, driven)
+	}
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "CHANNEL\tNODE\tTYPE\tSTATE\tHEIGHT\tLAST BLOCK\tCONFIG\tLEADER")
+	for _, c := range s.Channels {
+		for _, n := range c.Nodes {
+			if n.Error != "" {
+				fmt.Fprintf(t, "%s\t%s\tunreadable: %s\n", c.Name, n.Node, n.Error)
+				continue
+			}
+			leader := "-"
+			if n.Leader != 0 {
+				leader = fmt.Sprint(n.Leader)
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%.12s\t%d\t%s\n",
+				c.Name, n.Node, n.Type, n.State, n.Height, n.LastBlockHash, n.ConfigSequence, leader)
+		}
+	}
+	return t.Flush()
+}
+
+func newReportCommand() *cobra.Command {
+	var f networkFlags
+	var run, format string
+	cmd := &cobra.Command{
+		Use:   "report",
+		Short: "Write the evidence of a run as Markdown, HTML or JSON",
+		Example: `  raftmig report > evidence.md
+  raftmig report --format html > evidence.html`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			folder := f.runs()
+			if run == "" {
+				var err error
+				if run, err = folder.Latest(); err != nil {
+					return withCode(exitUsage, err)
+				}
+			}
+			snapshot, err := folder.Read(filepath.Base(run))
+			if err != nil {
+				return err
+			}
+			return writeReport(cmd.OutOrStdout(), format, &snapshot)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&run, "run", "", "name of the run (default: the last one)")
+	cmd.Flags().StringVar(&format, "format", "markdown", "markdown, html or json")
+	return cmd
+}
+
+func writeReport(w io.Writer, format string, s *runbook.Snapshot) error {
+	switch format {
+	case "markdown":
+		return report.Markdown(w, *s)
+	case "html":
+		return report.HTML(w, *s)
+	case "json":
+		return writeDocument(w, s, nil)
+	default:
+		return withCode(exitUsage, fmt.Errorf("unknown format %q: markdown, html or json", format))
+	}
+}
+
+// writeDocument prints the JSON document of a run.
+func writeDocument(w io.Writer, s *runbook.Snapshot, tx *report.Transactions) error {
+	return writeJSON(w, report.New(*s, tx))
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// confirmed asks a yes-no question on the terminal; anything but yes is no.
+func confirmed(cmd *cobra.Command, question string) bool {
+	fmt.Fprintf(cmd.OutOrStdout(), "%s Type yes: ", question)
+	var answer string
+	_, err := fmt.Fscanln(cmd.InOrStdin(), &answer)
+	return err == nil && strings.EqualFold(answer, "yes")
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"raftmig/fabricops/inventory"
+	"raftmig/fabricops/runner"
+	"raftmig/runbook"
+)
+
+// networkFlags name the network and the folder of its runs.
+type networkFlags struct {
+	file   string
+	folder string
+}
+
+func (f *networkFlags) add(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.file, "network", "raftmig.yaml", "the network's description")
+	fl.StringVar(&f.folder, "runs", "", "folder for runs (default: raftmig-runs beside the network's description)")
+}
+
+func (f *networkFlags) runs() runner.Folder {
+	if f.folder != "" {
+		return runner.Folder(f.folder)
+	}
+	return runner.DefaultFolder(f.file)
+}
+
+// load reads and checks the network's description.
+func (f *networkFlags) load() (*inventory.Network, error) {
+	n, err := inventory.Load(f.file)
+	return n, withCode(exitUsage, err)
+}
+
+// runFlags say which run to drive.
+type runFlags struct {
+	networkFlags
+	resume  bool
+	confirm string
+	ignore  []string
+}
+
+func newRunCommand() *cobra.Command {
+	var f runFlags
+	var show showFlags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Migrate the network that raftmig.yaml describes",
+		Long: `Run takes the network in raftmig.yaml from Kafka to Raft: it checks, shows what
+it will do, does it and proves it, step by step, and waits for you where a
+decision is yours. The run lives in a process of its own: closing this terminal
+does not harm it; "raftmig attach" comes back to it.
+
+With --headless nobody is asked. Because a headless run also leaves maintenance
+mode, after which there is no way back, it must be given the network's name:
+--confirm NAME.`,
+		Example: `  raftmig check --network raftmig.yaml      # look first; changes nothing
+  raftmig run --network raftmig.yaml
+  raftmig run --resume                      # go on after a crash or a reboot
+  raftmig run --headless --confirm mynet --json > result.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.run(cmd, &show)
+		},
+	}
+	f.add(cmd)
+	show.add(cmd)
+	fl := cmd.Flags()
+	fl.BoolVar(&f.resume, "resume", false, "go on with the last run if it has not ended")
+	fl.StringVar(&f.confirm, "confirm", "", "with --headless: the network's name, to pass the point of no return")
+	fl.StringSliceVar(&f.ignore, "ignore-check", nil, "count this preflight check's errors as warnings (repeatable)")
+	return cmd
+}
+
+func (f *runFlags) run(cmd *cobra.Command, show *showFlags) error {
+	network, err := f.load()
+	if err != nil {
+		return err
+	}
+	m := show.mode(false)
+	if m == modeHeadless {
+		if f.confirm != network.Name {
+			return withCode(exitUsage, &runbook.Problem{
+				What: "a headless run leaves maintenance mode without asking, and there is no way back from that",
+				Hint: "confirm it: --confirm " + network.Name,
+			})
+		}
+		return f.headless(cmd, network, show)
+	}
+	if f.confirm != "" {
+		return withCode(exitUsage, errors.New("--confirm goes with --headless; otherwise the name is typed when it is time"))
+	}
+	return f.detached(cmd, m, show)
+}
+
+// headless drives the run in this process. A lost terminal does not end it.
+func (f *runFlags) headless(cmd *cobra.Command, network *inventory.Network, show *showFlags) error {
+	signal.Ignore(syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	r, err := runner.Open(runner.Options{
+		Network: network, Folder: f.runs(), Resume: f.resume, Unattended: true, IgnoreChecks: f.ignore,
+	})
+	if err != nil {
+		return err
+	}
+	snapshot, err := driveShown(ctx, r, show, cmd)
+	if err != nil {
+		return err
+	}
+	if show.json {
+		err = writeDocument(cmd.OutOrStdout(), snapshot, nil)
+	}
+	return errors.Join(err, verdict(snapshot, false))
+}
+
+// driveShown drives a run in this process and prints it; it closes the run.
+func driveShown(ctx context.Context, r *runner.Runner, show *showFlags, cmd *cobra.Command) (*runbook.Snapshot, error) {
+	out := cmd.OutOrStdout()
+	if show.json {
+		out = cmd.ErrOrStderr()
+	}
+	shown := make(chan error, 1)
+	client := r.Client()
+	go func() {
+		_, err := show.show(context.WithoutCancel(ctx), modeHeadless, attach{client: client}, out)
+		shown <- err
+	}()
+	snapshot, err := r.Run(ctx)
+	<-shown // what it has to say about the run's end, the verdict says better
+	return &snapshot, errors.Join(err, r.Close())
+}
+
+// detached begins the run in a process of its own and shows it here.
+func (f *runFlags) detached(cmd *cobra.Command, m mode, show *showFlags) error {
+	ctx := cmd.Context()
+	folder := f.runs()
+	args := []string{"runner", "--network", f.file, "--runs", string(folder)}
+	if f.resume {
+		args = append(args, "--resume")
+	}
+	for _, id := range f.ignore {
+		args = append(args, "--ignore-check", id)
+	}
+	if err := startRunner(ctx, folder, args); err != nil {
+		return err
+	}
+	return attachAndShow(cmd, folder, m, show)
+}
+
+// attachAndShow attaches this terminal to the run that is being driven.
+func attachAndShow(cmd *cobra.Command, folder runner.Folder, m mode, show *showFlags) error {
+	client, err := runner.Attach(cmd.Context(), folder)
+	if err != nil {
+		return err
+	}
+	last, err := show.show(cmd.Context(), m, attach{
+		client:   client,
+		reattach: func(ctx context.Context) (runbook.Client, error) { return runner.Attach(ctx, folder) },
+		hint:     "raftmig attach --runs " + string(folder),
+	}, cmd.OutOrStdout())
+	if err != nil {
+		return err
+	}
+	if last != nil && last.Outcome == "" {
+		cmd.Printf("The run goes on without this terminal. Come back: raftmig attach --runs %s\n", folder)
+		return nil
+	}
+	return verdict(last, true)
+}
+
+// startRunner starts the detached runner and waits until it serves.
+func startRunner(ctx context.Context, folder runner.Folder, args []string) error {
+	if err := os.MkdirAll(string(folder), 0o700); err != nil {
+		return err
+	}
+	_, err := runner.Detach(ctx, folder.RunnerLog("."), args...)
+	return err
+}
+
+// newRunnerCommand is the detached process; it is not for people.
+func newRunnerCommand() *cobra.Command {
+	var f runFlags
+	var abortAfter string
+	cmd := &cobra.Command{
+		Use:    "runner",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			network, err := f.load()
+			if err != nil {
+				return errors.Join(err, runner.Started("", err))
+			}
+			r, err := runner.Open(runner.Options{
+				Network: network, Folder: f.runs(), Resume: f.resume,
+				AbortAfter: runbook.Phase(abortAfter), IgnoreChecks: f.ignore,
+			})
+			if err != nil {
+				return errors.Join(err, runner.Started("", err))
+			}
+			snapshot, err := r.RunDetached(ctx)
+			if err = errors.Join(err, r.Close()); err != nil {
+				return err
+			}
+			return verdict(&snapshot, true)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&f.resume, "resume", false, "")
+	cmd.Flags().StringVar(&abortAfter, "abort-at", "", "")
+	cmd.Flags().StringSliceVar(&f.ignore, "ignore-check", nil, "")
+	return cmd
+}
