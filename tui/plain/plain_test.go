@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,10 +135,10 @@ func TestLinesTypedBeforeTheQuestionDoNotAnswerIt(t *testing.T) {
 	gate.Gate.Severe, gate.Gate.Typed = false, ""
 	c := &client{updates: make(chan runbook.Update)}
 	pr, pw := io.Pipe()
-	var out bytes.Buffer
+	out := &watched{word: "Type a number", seen: make(chan struct{})}
 	done := make(chan error)
 	go func() {
-		done <- Run(t.Context(), c, pr, &out, Options{Interactive: true, Local: utc()})
+		done <- Run(t.Context(), c, pr, out, Options{Interactive: true, Local: utc()})
 	}()
 	c.updates <- runbook.Update{Snapshot: script.At(script.Small, runbook.StepConsenters)}
 	_, err := io.WriteString(pw, "2\nyes\n")
@@ -147,10 +148,25 @@ func TestLinesTypedBeforeTheQuestionDoNotAnswerIt(t *testing.T) {
 	_, err = io.WriteString(pw, "?\n")
 	require.NoError(t, err)
 	c.updates <- runbook.Update{Snapshot: gate}
+	<-out.seen
 	_, err = io.WriteString(pw, "q\n")
 	require.NoError(t, err)
 	require.NoError(t, <-done)
 	require.Empty(t, c.sent)
+}
+
+// watched is an output that tells when a word has been written.
+type watched struct {
+	word string
+	seen chan struct{}
+	once sync.Once
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(w.word)) {
+		w.once.Do(func() { close(w.seen) })
+	}
+	return len(p), nil
 }
 
 func TestTheSessionEndsWithItsContext(t *testing.T) {
