@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"raftmig/runbook"
-	"raftmig/runbook/runbooktest"
 )
 
 // journalOf returns the journal of a run without incidents.
