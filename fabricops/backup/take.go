@@ -31,7 +31,8 @@ var ErrNoSpace = errors.New("not enough free space")
 // ErrDamaged is wrapped where a backup is not what its manifest says.
 var ErrDamaged = errors.New("the backup is damaged")
 
-// Progress is called now and then with the bytes done, of total (0: unknown).
+// Progress is called now and then, from several goroutines, with the bytes
+// done, of total (0: unknown).
 type Progress func(text string, done, total int64)
 
 // Store takes, verifies and restores backups of one network in one folder. The
