@@ -79,7 +79,7 @@ var pure = []string{
 	"orderer/channelconfig", "orderer/raftmetadata", "orderer/blockcutter", "orderer/msgprocessor",
 }
 
-var impure = []string{"runbook/journal", "runbook/driver", "runbook/remote", "orderer/msp/mspdir"}
+var impure = []string{"runbook/internal/feed", "runbook/journal", "runbook/driver", "runbook/remote", "orderer/msp/mspdir"}
 
 type pkg struct {
 	ImportPath string
