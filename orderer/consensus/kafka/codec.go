@@ -194,7 +194,7 @@ var errTruncated = errors.New("malformed or truncated field")
 func eachField(b []byte, visit func(protowire.Number, field) error) error {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
-		if n < 0 {
+		if n < 0 || num > protowire.MaxValidNumber {
 			return errTruncated
 		}
 		b = b[n:]
