@@ -1,18 +1,13 @@
 package server
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -25,12 +20,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
-	"raftmig/orderer/channelconfig"
 	"raftmig/orderer/flogging"
 	"raftmig/orderer/localconfig"
-	"raftmig/orderer/msp"
-	"raftmig/orderer/msp/mspdir"
 	"raftmig/orderer/protoutil"
+	"raftmig/orderer/server/fixture"
 )
 
 // patience is how long a test waits for what must happen.
@@ -44,87 +37,22 @@ var newestOnly = func() *ab.SeekInfo {
 	return &ab.SeekInfo{Start: p, Stop: p}
 }()
 
-// untar unpacks a .tar.gz of testdata.
-func untar(t testing.TB, name, dir string) {
-	f, err := os.Open(filepath.Join("testdata", name))
-	require.NoError(t, err)
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	require.NoError(t, err)
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		require.NoError(t, err)
-		path := filepath.Join(dir, filepath.Clean("/"+h.Name))
-		if h.FileInfo().IsDir() {
-			require.NoError(t, os.MkdirAll(path, 0o755))
-			continue
-		}
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		b, err := io.ReadAll(r)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(path, b, 0o600))
-	}
-}
-
-// network is the fixture network in a folder of its own, with its Kafka.
+// network is the fixture network with its Kafka.
 type network struct {
+	*fixture.Network
 	t      testing.TB
-	dir    string
 	broker string
 }
 
-const ordererOrg = "crypto-config/ordererOrganizations/example.com"
-
 func newNetwork(t testing.TB) *network {
-	n := &network{t: t, dir: t.TempDir()}
-	untar(t, "crypto-config.tar.gz", n.dir)
+	n := &network{Network: fixture.New(t), t: t}
 	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DefaultNumPartitions(1))
 	require.NoError(t, err)
 	t.Cleanup(kafka.Close)
 	n.broker = kafka.ListenAddrs()[0]
-	n.writeGenesis()
+	genesis := n.Genesis(func(c *cb.Config) { fixture.SetBrokers(c, n.broker) })
+	require.NoError(t, os.WriteFile(n.Path("genesis.block"), protoutil.MustMarshal(genesis), 0o600))
 	return n
-}
-
-func (n *network) path(parts ...string) string {
-	return filepath.Join(append([]string{n.dir}, parts...)...)
-}
-
-// writeGenesis writes the fixture's genesis block with this network's broker.
-func (n *network) writeGenesis() {
-	b, err := os.ReadFile("testdata/genesis.block")
-	require.NoError(n.t, err)
-	block, err := protoutil.UnmarshalBlock(b)
-	require.NoError(n.t, err)
-	env, err := protoutil.EnvelopeAt(block, 0)
-	require.NoError(n.t, err)
-	payload, err := protoutil.EnvelopePayload(env)
-	require.NoError(n.t, err)
-	config, err := protoutil.ConfigEnvelope(env)
-	require.NoError(n.t, err)
-	config.Config.ChannelGroup.Groups[channelconfig.OrdererGroup].Values[channelconfig.KafkaBrokersKey].Value =
-		protoutil.MustMarshal(&ab.KafkaBrokers{Brokers: []string{n.broker}})
-	payload.Data = protoutil.MustMarshal(config)
-	block.Data.Data[0] = protoutil.MustMarshal(&cb.Envelope{Payload: protoutil.MustMarshal(payload)})
-	block.Header.DataHash = protoutil.BlockDataHash(block.Data)
-	require.NoError(n.t, os.WriteFile(n.path("genesis.block"), protoutil.MustMarshal(block), 0o600))
-}
-
-func (n *network) signer(dir, mspID string) msp.SigningIdentity {
-	s, err := mspdir.LoadSigner(n.path(dir, "msp"), mspID)
-	require.NoError(n.t, err)
-	return s
-}
-
-func (n *network) ordererAdmin() msp.SigningIdentity {
-	return n.signer(ordererOrg+"/users/Admin@example.com", "OrdererMSP")
-}
-
-func (n *network) orgUser(name string) msp.SigningIdentity {
-	return n.signer("crypto-config/peerOrganizations/org1.example.com/users/"+name+"@org1.example.com", "Org1MSP")
 }
 
 func freePort(t testing.TB) int {
@@ -136,7 +64,7 @@ func freePort(t testing.TB) int {
 
 // config is the text of orderer.yaml of orderer i.
 func (n *network) config(i, port int, more string) string {
-	own := n.path(ordererOrg, "orderers", fmt.Sprintf("orderer%d.example.com", i))
+	own := n.Path(fixture.OrdererDir(i))
 	return fmt.Sprintf(`
 General:
   ListenPort: %[1]d
@@ -152,7 +80,7 @@ Consensus: {WALDir: %[4]s/etcdraft/wal, SnapDir: %[4]s/etcdraft/snapshot}
 Kafka:
   Version: 1.0.0
   Retry: {ShortInterval: 200ms, ShortTotal: 30s, NetworkTimeouts: {DialTimeout: 2s, ReadTimeout: 2s, WriteTimeout: 2s}}
-%[5]s`, port, own, n.path("genesis.block"), n.path(fmt.Sprintf("o%d", i)), more)
+%[5]s`, port, own, n.Path("genesis.block"), n.Path(fmt.Sprintf("o%d", i)), more)
 }
 
 // running is an orderer under test.
@@ -208,7 +136,7 @@ func (n *network) start(i, port int, more string) *running {
 
 // launch runs orderer i.
 func (n *network) launch(i, port int, more string) *running {
-	conf, err := localconfig.Parse(n.path("orderer.yaml"), []byte(n.config(i, port, more)), nil)
+	conf, err := localconfig.Parse(n.Path("orderer.yaml"), []byte(n.config(i, port, more)), nil)
 	require.NoError(n.t, err)
 	r := &running{network: n, i: i, port: port, log: &logBuffer{}, ended: make(chan struct{})}
 	logging, err := flogging.New(flogging.Config{Format: plainFormat, LogSpec: os.Getenv("FABRIC_LOGGING_SPEC"), Writer: r.log})
@@ -243,7 +171,7 @@ func (r *running) awaitLog(text string) {
 }
 
 func (r *running) dial() *grpc.ClientConn {
-	ca, err := os.ReadFile(r.path(ordererOrg, "tlsca/tlsca.example.com-cert.pem"))
+	ca, err := os.ReadFile(r.Path(fixture.OrdererOrg, "tlsca/tlsca.example.com-cert.pem"))
 	require.NoError(r.t, err)
 	pool := x509.NewCertPool()
 	require.True(r.t, pool.AppendCertsFromPEM(ca))
@@ -277,15 +205,6 @@ func (r *running) accepted(env *cb.Envelope) {
 		}
 		return false
 	}, patience, 50*time.Millisecond)
-}
-
-// message is a signed normal message.
-func (n *network) message(channel string, signer protoutil.Signer, data string) *cb.Envelope {
-	env, err := protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{
-		Type: cb.HeaderType_MESSAGE, ChannelID: channel, Time: time.Now(), Bytes: []byte(data),
-	}, signer)
-	require.NoError(n.t, err)
-	return env
 }
 
 func specified(n uint64) *ab.SeekPosition {
@@ -327,34 +246,4 @@ func (r *running) blocks(channel string, signer protoutil.Signer, last uint64) [
 	}, patience, 50*time.Millisecond)
 	require.Len(r.t, blocks, int(last)+1)
 	return blocks
-}
-
-// creation is the fixture's channel creation, signed by an Org1 admin.
-func (n *network) creation() *cb.Envelope {
-	b, err := os.ReadFile("testdata/ch1.tx")
-	require.NoError(n.t, err)
-	env, err := protoutil.UnmarshalEnvelope(b)
-	require.NoError(n.t, err)
-	e, err := protoutil.EnvelopeToConfigUpdate(env)
-	require.NoError(n.t, err)
-	return n.signedUpdate("ch1", e.ConfigUpdate, n.orgUser("Admin"), n.orgUser("Admin"))
-}
-
-// signedUpdate is a CONFIG_UPDATE with a config signature of each signer, sent
-// by sender.
-func (n *network) signedUpdate(channel string, update []byte, sender protoutil.Signer, signers ...protoutil.Signer) *cb.Envelope {
-	e := &cb.ConfigUpdateEnvelope{ConfigUpdate: update}
-	for _, s := range signers {
-		sh, err := protoutil.NewSignatureHeader(s)
-		require.NoError(n.t, err)
-		header := protoutil.MustMarshal(sh)
-		sig, err := s.Sign(append(bytes.Clone(header), update...))
-		require.NoError(n.t, err)
-		e.Signatures = append(e.Signatures, &cb.ConfigSignature{SignatureHeader: header, Signature: sig})
-	}
-	env, err := protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{
-		Type: cb.HeaderType_CONFIG_UPDATE, ChannelID: channel, Time: time.Now(), Data: e,
-	}, sender)
-	require.NoError(n.t, err)
-	return env
 }

@@ -12,11 +12,11 @@ func TestAKafkaOrdererCreatesAChannelAndOrders(t *testing.T) {
 	n := newNetwork(t)
 	o := n.start(0, freePort(t), "")
 	o.awaitLog("Start phase completed successfully")
-	o.accepted(n.creation())
-	user := n.orgUser("User1")
+	o.accepted(n.Creation())
+	user := n.OrgUser("User1")
 	o.blocks("ch1", user, 0)
 	for i := range 5 {
-		o.accepted(n.message("ch1", user, fmt.Sprint("tx ", i)))
+		o.accepted(n.Message("ch1", user, fmt.Sprint("tx ", i)))
 	}
 	blocks := o.blocks("ch1", user, 1)
 	require.Empty(t, blocks[0].Header.PreviousHash)
