@@ -39,7 +39,9 @@ type model struct {
 	step      int         // selected step
 	following bool        // the selection follows the current step
 	channel   int         // selected channel
-	scroll    int         // of evidence, findings, help, step
+	// channelKept: the operator selected it; otherwise it is the first that stands out.
+	channelKept bool
+	scroll      int // of evidence, findings, help, step
 
 	log       *logbuf.Ring
 	logBack   int // rows that the sight lies before the newest; 0 follows

@@ -56,6 +56,7 @@ func (m *model) moveBy(n int) {
 		m.selectStep(n)
 	case keymap.PageChannels:
 		if m.snap != nil {
+			m.channelKept = true
 			m.channel = max(0, min(m.channel+n, len(m.snap.Channels)-1))
 		}
 	case keymap.PageLog:

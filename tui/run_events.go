@@ -55,6 +55,9 @@ func (m *model) onSnapshot(s *runbook.Snapshot) tea.Cmd {
 		m.step = present.LastStep(s)
 	}
 	m.step = max(0, min(m.step, len(s.Steps)-1))
+	if !m.channelKept {
+		m.channel = present.WorstChannel(s, 1)
+	}
 	m.channel = max(0, min(m.channel, len(s.Channels)-1))
 	if m.dlg != nil && !m.stillAsked(m.dlg) {
 		if m.dlg.Kind == dialog.Gate || m.dlg.Kind == dialog.Problem {

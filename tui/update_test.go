@@ -335,9 +335,10 @@ func TestClocksRunOnlyWhileTheRunMoves(t *testing.T) {
 
 func TestKeysThatComeTogetherAreTakenOneByOne(t *testing.T) {
 	m, _ := at(t, "maintenance-25", Options{})
+	require.Equal(t, 12, m.channel, "the channel that is not level is selected")
 	m = press(m, "cjjj")
 	require.Equal(t, keymap.PageChannels, m.page)
-	require.Equal(t, 3, m.channel)
+	require.Equal(t, 15, m.channel)
 	m = press(m, "l/lead")
 	require.True(t, m.filtering)
 	require.Equal(t, "lead", m.filter)

@@ -77,7 +77,7 @@ func box(st styles.Styles, text present.DialogText, body []string, inner int) []
 func dialogFoot(st styles.Styles, text present.DialogText, d *dialog.State, width int) []string {
 	var out []string
 	if d.Typing {
-		out = append(out, Cut(st, "Type "+text.Typed+" and press enter. Esc: wait, change nothing.", width),
+		out = append(out, Cut(st, "Type "+text.Typed+" and enter. Esc: wait.", width),
 			st.Tone(present.Strong, "> ")+tail(d.Input, width-3)+st.Selected(" "))
 	} else {
 		for i, c := range text.Choice {
@@ -96,7 +96,7 @@ func dialogFoot(st styles.Styles, text present.DialogText, d *dialog.State, widt
 	case d.Typing:
 		out = append(out, "")
 	default:
-		out = append(out, st.Tone(present.Muted, Cut(st, "A letter or j/k chooses, enter takes the choice. Esc: look around.", width)))
+		out = append(out, st.Tone(present.Muted, Cut(st, "A letter chooses, enter takes it. Esc: look around.", width)))
 	}
 	return out
 }

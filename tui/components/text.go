@@ -163,7 +163,7 @@ func renderItems(st styles.Styles, items []present.Item, width int, brief bool) 
 			indent = LabelWidth
 		}
 		if indent > width/2 {
-			indent = 2
+			indent = min(2, width/2)
 		}
 		for i, row := range Wrap(it.Line, width-indent) {
 			lead := spaces(indent)

@@ -69,7 +69,7 @@ func Blank() Item { return Item{} }
 
 // Clean makes foreign text safe to print on one line: escape sequences are
 // removed, line breaks and tabs become spaces, other control characters and
-// direction overrides become "?", and broken UTF-8 becomes the replacement character.
+// direction overrides become "?", and what is not UTF-8 is dropped or replaced.
 func Clean(s string) string {
 	if isClean(s) {
 		return s
