@@ -288,3 +288,5 @@ func envelopeOf(channel string, headerType cb.HeaderType, data proto.Message) *c
 		Signature: []byte("signature"),
 	}
 }
+
+func messages(m ...*protoutil.Message) []*protoutil.Message { return m }
