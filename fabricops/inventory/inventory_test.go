@@ -27,6 +27,7 @@ orderers:
       kind: process
       command: [bin/orderer, start]
       stopTimeout: 90s
+      pidFile: run/orderer0.pid
   - name: orderer1
     address: localhost:7150
     tlsRootCAs: [CRYPTO/ordererOrganizations/example.com/orderers/orderer1.example.com/tls/ca.crt]
@@ -95,17 +96,19 @@ func TestFaultsAreNamedWithTheirLine(t *testing.T) {
 		want     string
 	}{
 		{"an unknown key", "systemChannel:", "sytemChannel:", "line 2: field sytemChannel is unknown in Network"},
-		{"a key that is there twice", "    address: localhost:7150", "    address: localhost:7150\n    address: localhost:7151", "line 18: mapping key"},
+		{"a key that is there twice", "    address: localhost:7150", "    address: localhost:7150\n    address: localhost:7151", "line 19: mapping key"},
 		{"a value of the wrong kind", "name: fixture", "name: [a]", "line 1: cannot unmarshal"},
 		{"broken YAML", "orderers:", "orderers: [", "line"},
 		{"no name", "name: fixture", `name: ""`, ":1: name: the network has no usable name"},
 		{"a name that no channel may have", "systemChannel: syschannel", "systemChannel: SysChannel", `:2: systemChannel: bad channel name "SysChannel"`},
-		{"two nodes of one name", "name: orderer1", "name: orderer0", ":16: orderers[1].name: name orderer0 is already that of orderers[0].name"},
-		{"two nodes at one address", "address: localhost:7150", "address: localhost:7050", ":17: orderers[1].address: address localhost:7050 is already that of"},
-		{"an address without port", "address: localhost:7150", "address: localhost", `:17: orderers[1].address: bad address "localhost"`},
+		{"two nodes of one name", "name: orderer1", "name: orderer0", ":17: orderers[1].name: name orderer0 is already that of orderers[0].name"},
+		{"two nodes at one address", "address: localhost:7150", "address: localhost:7050", ":18: orderers[1].address: address localhost:7050 is already that of"},
+		{"an address without port", "address: localhost:7150", "address: localhost", `:18: orderers[1].address: bad address "localhost"`},
 		{"two consenters at one endpoint", "    log: logs/orderer0.log", "    log: logs/orderer0.log\n    clusterPort: 7150", "cluster endpoint localhost:7150 is already that of"},
 		{"an unknown kind of control", "kind: manual", "kind: systemd", `brokers[0].control.kind: unknown kind of control "systemd"`},
 		{"a process without command", "      command: [bin/orderer, start]\n", "", "orderers[0].control: a process that raftmig starts needs a command"},
+		{"a process without pidFile", "      pidFile: run/orderer0.pid\n", "", "orderers[0].control: a process that raftmig starts needs a pidFile"},
+		{"an orderer without log", "    log: logs/orderer0.log\n", "", "orderers[0]: an orderer that raftmig starts needs a log"},
 		{"senseless raft options", "brokers:", "raft: {electionTick: 1, heartbeatTick: 5}\nbrokers:", "raft.electionTick: electionTick (1) must be greater than heartbeatTick (5)"},
 		{"an admin without MSP ID", "  mspID: OrdererMSP\n", "", "admin.mspID: the identity has no MSP ID"},
 		{"a missing certificate", "orderer1.example.com/tls/server.crt\n    clientCert", "orderer1.example.com/tls/other.crt\n    clientCert", "orderers[1].serverCert: open "},

@@ -93,6 +93,9 @@ func (n *Network) validateChannels(f *faults) {
 }
 
 func (n *Network) validateOrderer(f *faults, seen *register, at string, o *Orderer) {
+	if o.Control.Kind == ControlProcess && o.Log == "" {
+		f.add(at, "Set log to the file that its log goes to; it says when the node is ready", "an orderer that raftmig starts needs a log")
+	}
 	if len(o.TLSRootCAs) > 0 {
 		if o.ServerCert == "" {
 			f.add(at, "Set serverCert to the certificate that the node presents on its cluster port", "%s has no serverCert", o.Name)
@@ -157,6 +160,11 @@ func validateProcess(f *faults, seen *register, at string, p *Process) {
 	case ControlProcess:
 		if len(c.Command) == 0 {
 			f.add(at+".control", "Set control.command to the program and its arguments", "a process that raftmig starts needs a command")
+		}
+		if c.PIDFile == "" {
+			f.add(at+".control", "Set control.pidFile to a file of its own", "a process that raftmig starts needs a pidFile")
+		} else {
+			seen.once("pidFile", c.PIDFile, at+".control.pidFile", "Every process needs its own pidFile")
 		}
 	case ControlCommand:
 		if len(c.Start) == 0 || len(c.Stop) == 0 || len(c.Status) == 0 {
