@@ -9,8 +9,8 @@ import (
 
 // Config is the content of a crypto-config.yaml.
 type Config struct {
-	OrdererOrgs []OrgSpec `yaml:"OrdererOrgs"`
-	PeerOrgs    []OrgSpec `yaml:"PeerOrgs"`
+	OrdererOrgs []OrgSpec `yaml:"OrdererOrgs,omitempty"`
+	PeerOrgs    []OrgSpec `yaml:"PeerOrgs,omitempty"`
 }
 
 // OrgSpec describes an organization.
@@ -18,38 +18,38 @@ type OrgSpec struct {
 	Name          string       `yaml:"Name"`
 	Domain        string       `yaml:"Domain"`
 	EnableNodeOUs bool         `yaml:"EnableNodeOUs"`
-	CA            NodeSpec     `yaml:"CA"`
-	Specs         []NodeSpec   `yaml:"Specs"`
-	Template      NodeTemplate `yaml:"Template"`
-	Users         UsersSpec    `yaml:"Users"`
+	CA            NodeSpec     `yaml:"CA,omitempty"`
+	Specs         []NodeSpec   `yaml:"Specs,omitempty"`
+	Template      NodeTemplate `yaml:"Template,omitempty"`
+	Users         UsersSpec    `yaml:"Users,omitempty"`
 }
 
 // NodeSpec describes a node, or the CA of an organization. CommonName and
 // SANS are templates over .Hostname, .Domain and (SANS only) .CommonName.
 type NodeSpec struct {
-	Hostname           string   `yaml:"Hostname"`
-	CommonName         string   `yaml:"CommonName"`
-	Country            string   `yaml:"Country"`
-	Province           string   `yaml:"Province"`
-	Locality           string   `yaml:"Locality"`
-	OrganizationalUnit string   `yaml:"OrganizationalUnit"`
-	StreetAddress      string   `yaml:"StreetAddress"`
-	PostalCode         string   `yaml:"PostalCode"`
-	SANS               []string `yaml:"SANS"`
+	Hostname           string   `yaml:"Hostname,omitempty"`
+	CommonName         string   `yaml:"CommonName,omitempty"`
+	Country            string   `yaml:"Country,omitempty"`
+	Province           string   `yaml:"Province,omitempty"`
+	Locality           string   `yaml:"Locality,omitempty"`
+	OrganizationalUnit string   `yaml:"OrganizationalUnit,omitempty"`
+	StreetAddress      string   `yaml:"StreetAddress,omitempty"`
+	PostalCode         string   `yaml:"PostalCode,omitempty"`
+	SANS               []string `yaml:"SANS,omitempty"`
 }
 
 // NodeTemplate describes Count nodes numbered from Start. Hostname is a
 // template over .Prefix ("peer" or "orderer"), .Index and .Domain.
 type NodeTemplate struct {
-	Count    int      `yaml:"Count"`
-	Start    int      `yaml:"Start"`
-	Hostname string   `yaml:"Hostname"`
-	SANS     []string `yaml:"SANS"`
+	Count    int      `yaml:"Count,omitempty"`
+	Start    int      `yaml:"Start,omitempty"`
+	Hostname string   `yaml:"Hostname,omitempty"`
+	SANS     []string `yaml:"SANS,omitempty"`
 }
 
 // UsersSpec is the number of users beside Admin; orderer organizations ignore it.
 type UsersSpec struct {
-	Count int `yaml:"Count"`
+	Count int `yaml:"Count,omitempty"`
 }
 
 // Parse reads a crypto-config.yaml. Errors name file and line.

@@ -23,6 +23,7 @@ type org struct {
 
 // leaf is what gets an identity and a TLS certificate.
 type leaf struct {
+	hostname   string // of nodes
 	commonName string
 	sans       []string
 	role       role
@@ -113,7 +114,7 @@ func renderOrg(k kind, s *OrgSpec) (*org, error) {
 			return nil, fmt.Errorf("node %s is described twice", n.CommonName)
 		}
 		seen[n.CommonName] = true
-		o.nodes = append(o.nodes, leaf{commonName: n.CommonName, sans: n.SANS, role: k.role})
+		o.nodes = append(o.nodes, leaf{hostname: n.Hostname, commonName: n.CommonName, sans: n.SANS, role: k.role})
 	}
 	ca := s.CA
 	ca.Hostname = or(ca.Hostname, "ca")

@@ -1,0 +1,307 @@
+package testnet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang/protobuf/proto"
+	"go.yaml.in/yaml/v3"
+
+	"raftmig/fabricops/inventory"
+	"raftmig/testnet/configtxgen"
+	"raftmig/testnet/cryptogen"
+	"raftmig/testnet/portrange"
+)
+
+// Init makes a network in dir, which must not exist or be empty. Nothing is
+// started. On an error dir is as it was.
+func Init(dir string, s Spec) (*Network, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkEmpty(dir); err != nil {
+		return nil, err
+	}
+	s = s.withDefaults(filepath.Base(dir))
+	t, configtx, err := s.inputs()
+	if err != nil {
+		return nil, err
+	}
+	row, err := s.findPorts()
+	if err != nil {
+		return nil, err
+	}
+	m := &Manifest{Format: manifestFormat, Name: s.Name, Created: time.Now().UTC().Truncate(time.Second), Spec: s, Program: s.Program}
+	if m.Program == "" {
+		if m.Program, err = os.Executable(); err != nil {
+			return nil, fmt.Errorf("finding the program that the nodes run: %w", err)
+		}
+	}
+	m.assign(t, row)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, err
+	}
+	partial, err := os.MkdirTemp(filepath.Dir(dir), ".partial-"+filepath.Base(dir)+"-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(partial) //nolint:errcheck // only there after an error
+	if err := os.Chmod(partial, 0o755); err != nil {
+		return nil, err
+	}
+	if err := m.build(partial, t, configtx); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("replacing the empty folder %s: %w", dir, err)
+	}
+	if err := os.Rename(partial, dir); err != nil {
+		return nil, fmt.Errorf("moving the network to its place: %w", err)
+	}
+	return Open(dir)
+}
+
+func checkEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case len(entries) > 0:
+		return fmt.Errorf("%s is not empty; nothing was changed", dir)
+	}
+	return nil
+}
+
+// inputs checks the spec and reads the user's files. configtx is the content
+// of the user's configtx.yaml, nil for a generated one.
+func (s *Spec) inputs() (t *topology, configtx []byte, err error) {
+	if s.OrdererBin != "" {
+		if s.OrdererBin, err = executable(s.OrdererBin); err != nil {
+			return nil, nil, err
+		}
+	}
+	if s.CryptoConfig != "" {
+		c, err := cryptogen.Load(s.CryptoConfig)
+		if err != nil {
+			return nil, nil, err
+		}
+		if t, err = userTopology(c); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", s.CryptoConfig, err)
+		}
+		s.Orderers, s.OrdererOrgs, s.AppOrgs = len(t.orderers), len(t.ordererOrgs), len(t.appOrgs)
+		for _, o := range append(c.OrdererOrgs, c.PeerOrgs...) {
+			if o.EnableNodeOUs && s.Capability == "V1_4_2" {
+				return nil, nil, fmt.Errorf("%s: organization %s has EnableNodeOUs, which the channel capability V1_4_2 does not know; take V1_4_3", s.CryptoConfig, o.Name)
+			}
+		}
+	}
+	if err := s.validate(); err != nil {
+		return nil, nil, err
+	}
+	if t == nil {
+		t = generatedTopology(s)
+	}
+	if s.Configtx != "" {
+		if configtx, err = os.ReadFile(s.Configtx); err != nil {
+			return nil, nil, fmt.Errorf("reading the channel configuration: %w", err)
+		}
+		f, err := configtxgen.Parse(s.Configtx, configtx, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		if _, err := chooseProfiles(s, f); err != nil {
+			return nil, nil, err
+		}
+	}
+	t.notes = append(s.warnings(), t.notes...)
+	return t, configtx, nil
+}
+
+func executable(file string) (string, error) {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return "", fmt.Errorf("the orderer to run: %w", err)
+	}
+	if info.IsDir() || info.Mode()&0o111 == 0 {
+		return "", fmt.Errorf("the orderer to run: %s is not a program", file)
+	}
+	return file, nil
+}
+
+func (s *Spec) findPorts() ([]int, error) {
+	n := ports(s.Orderers, s.Brokers)
+	if s.BasePort == 0 {
+		return portrange.Find(host, n)
+	}
+	if err := portrange.Check(host, s.BasePort, n); err != nil {
+		return nil, err
+	}
+	row := make([]int, n)
+	for i := range row {
+		row[i] = s.BasePort + i
+	}
+	return row, nil
+}
+
+// assign gives out names, ports and identities.
+func (m *Manifest) assign(t *topology, row []int) {
+	for i, o := range t.orderers {
+		m.Orderers = append(m.Orderers, Node{
+			Name:   o.name,
+			Crypto: o.cryptoDir(),
+			CACert: path.Join(o.cryptoDir(), "tls", "ca.crt"),
+			Port:   row[i], Operations: row[len(t.orderers)+i], Admin: row[2*len(t.orderers)+i],
+		})
+	}
+	m.Brokers = row[3*len(t.orderers):]
+}
+
+func (m *Manifest) addresses() (orderers, brokers []string) {
+	for _, o := range m.Orderers {
+		orderers = append(orderers, o.Address())
+	}
+	return orderers, m.brokerEntry().Addresses
+}
+
+// build writes the whole network to dir.
+func (m *Manifest) build(dir string, t *topology, configtx []byte) error {
+	crypto, err := yaml.Marshal(t.crypto)
+	if err != nil {
+		return fmt.Errorf("marshalling the crypto configuration: %w", err)
+	}
+	if err := writeFile(dir, cryptoFile, crypto, 0o644); err != nil {
+		return err
+	}
+	if err := cryptogen.Generate(t.crypto, filepath.Join(dir, cryptoDir), cryptogen.Options{}); err != nil {
+		return fmt.Errorf("making keys: %w", err)
+	}
+	addresses, brokers := m.addresses()
+	generated := configtx == nil
+	if generated {
+		if configtx, err = generatedConfigtx(&m.Spec, t, addresses, brokers); err != nil {
+			return fmt.Errorf("making configtx.yaml: %w", err)
+		}
+	}
+	if err := writeFile(dir, configtxFile, configtx, 0o644); err != nil {
+		return err
+	}
+	f, err := configtxgen.Load(filepath.Join(dir, configtxFile), nil)
+	if err != nil {
+		return err
+	}
+	p, err := chooseProfiles(&m.Spec, f)
+	if err != nil {
+		return err
+	}
+	if !generated {
+		if err := t.adopt(p, addresses, brokers); err != nil {
+			return fmt.Errorf("%s does not fit %s: %w", m.Spec.Configtx, m.Spec.CryptoConfig, err)
+		}
+	}
+	for i, o := range t.orderers {
+		m.Orderers[i].MSPID = o.org.mspID
+	}
+	m.Notes = t.notes
+	if err := m.writeBlocks(dir, t, p); err != nil {
+		return err
+	}
+	return m.writeNodes(dir)
+}
+
+// writeBlocks writes the genesis block and the channel-create transactions.
+func (m *Manifest) writeBlocks(dir string, t *topology, p *profiles) error {
+	options := configtxgen.Options{Warn: func(text string) {
+		if !slices.Contains(m.Notes, text) {
+			m.Notes = append(m.Notes, text)
+		}
+	}}
+	block, err := configtxgen.GenesisBlock(p.genesis, m.Spec.SystemChannel, options)
+	if err != nil {
+		return fmt.Errorf("making the genesis block: %w", err)
+	}
+	if err := writeProto(dir, genesisFile, block); err != nil {
+		return err
+	}
+	for i, name := range m.Spec.Channels {
+		profile := p.channels[i%len(p.channels)]
+		tx, err := configtxgen.CreateChannelTx(profile, nil, name, options)
+		if err != nil {
+			return fmt.Errorf("making the creation of channel %s: %w", name, err)
+		}
+		if err := writeProto(dir, createTxFile(name), tx); err != nil {
+			return err
+		}
+		c := Channel{Name: name, CreateTx: createTxFile(name)}
+		if err := c.identities(t, profile); err != nil {
+			return fmt.Errorf("channel %s: %w", name, err)
+		}
+		m.Channels = append(m.Channels, c)
+	}
+	return nil
+}
+
+// identities finds who creates the channel and who writes to it.
+func (c *Channel) identities(t *topology, p *configtxgen.Profile) error {
+	for _, org := range p.Application.Organizations {
+		i := slices.IndexFunc(t.appOrgs, func(o organization) bool {
+			return strings.HasSuffix(path.Dir(filepath.ToSlash(org.MSPDir)), "peerOrganizations/"+o.domain)
+		})
+		if i < 0 {
+			continue
+		}
+		o := t.appOrgs[i]
+		users := path.Join(o.peerDir(), "users")
+		c.Creator = Identity{org.ID, path.Join(users, "Admin@"+o.domain, "msp")}
+		c.Client = c.Creator
+		if o.users > 0 {
+			c.Client.MSPDir = path.Join(users, "User1@"+o.domain, "msp")
+		}
+		return nil
+	}
+	return errors.New("none of its organizations is in the crypto configuration, so nobody could create it")
+}
+
+func writeProto(dir, name string, msg proto.Message) error {
+	data, err := proto.Marshal(msg)
+	if err != nil {
+		return fmt.Errorf("marshalling %s: %w", name, err)
+	}
+	return writeFile(dir, name, data, 0o640)
+}
+
+// writeNodes writes what the processes need, the manifest last.
+func (m *Manifest) writeNodes(dir string) error {
+	for _, o := range m.Orderers {
+		data, err := m.ordererYAML(o)
+		if err != nil {
+			return fmt.Errorf("making the orderer.yaml of %s: %w", o.Name, err)
+		}
+		if err := writeFile(dir, path.Join(nodeDir(o.Name), "orderer.yaml"), data, 0o644); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(dir, brokerDir), 0o755); err != nil {
+		return err
+	}
+	if err := m.writeInventory(dir); err != nil {
+		return err
+	}
+	if _, err := inventory.Load(filepath.Join(dir, inventoryFile)); err != nil {
+		return fmt.Errorf("the inventory just made is not valid: %w", err)
+	}
+	return m.write(dir)
+}

@@ -1,0 +1,115 @@
+package testnet
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"raftmig/fabricops/inventory"
+)
+
+// Bounds for nodes that run on this machine.
+const (
+	nodeStopTimeout  = 30 * time.Second
+	nodeStartTimeout = 60 * time.Second
+)
+
+// inventory describes the network for the runbook. Paths are relative.
+func (m *Manifest) inventory() *inventory.Network {
+	n := &inventory.Network{
+		Name:          m.Name,
+		SystemChannel: m.Spec.SystemChannel,
+		Raft:          m.Spec.Raft,
+		Clients:       map[string]inventory.Identity{},
+		Backup:        inventory.Backup{Dir: "backups"},
+	}
+	first := m.Orderers[0]
+	admin := path.Join(path.Dir(path.Dir(first.Crypto)), "users")
+	admin = path.Join(admin, "Admin@"+path.Base(path.Dir(path.Dir(first.Crypto))), "msp")
+	n.Admin = inventory.Identity{MSPID: first.MSPID, MSPDir: admin}
+	n.Clients[m.Spec.SystemChannel] = n.Admin
+	for i, c := range m.Channels {
+		n.Channels = append(n.Channels, c.Name)
+		id := inventory.Identity{MSPID: c.Client.MSPID, MSPDir: c.Client.MSPDir}
+		if i == 0 {
+			n.Clients["*"] = id
+		} else if id != n.Clients["*"] {
+			n.Clients[c.Name] = id
+		}
+	}
+	for _, o := range m.Orderers {
+		n.Orderers = append(n.Orderers, m.ordererEntry(o))
+	}
+	n.Brokers = []inventory.Process{m.brokerEntry()}
+	return n
+}
+
+func (m *Manifest) ordererEntry(o Node) inventory.Orderer {
+	dir := nodeDir(o.Name)
+	command := []string{m.Program, "orderer"}
+	if m.Spec.OrdererBin != "" {
+		command = []string{m.Spec.OrdererBin}
+	}
+	return inventory.Orderer{
+		Process: inventory.Process{
+			Name:    o.Name,
+			Address: o.Address(),
+			Log:     logFile(o.Name),
+			Data:    []string{path.Join(dir, "ledger")},
+			Control: inventory.Control{
+				Kind:         inventory.ControlProcess,
+				Command:      command,
+				Env:          ordererEnv(o),
+				Dir:          dir,
+				PIDFile:      path.Join(dir, o.Name+".pid"),
+				StopTimeout:  nodeStopTimeout,
+				StartTimeout: nodeStartTimeout,
+			},
+		},
+		TLSRootCAs: []string{o.CACert},
+		ServerCert: path.Join(o.Crypto, "tls", "server.crt"),
+		ClientCert: path.Join(o.Crypto, "tls", "server.crt"),
+		Operations: fmt.Sprintf("%s:%d", host, o.Operations),
+		LedgerDir:  path.Join(dir, "ledger"),
+		WALDir:     path.Join(dir, "etcdraft", "wal"),
+		SnapDir:    path.Join(dir, "etcdraft", "snapshot"),
+	}
+}
+
+func (m *Manifest) brokerEntry() inventory.Process {
+	var addresses, list []string
+	for _, p := range m.Brokers {
+		addresses = append(addresses, fmt.Sprintf("%s:%d", host, p))
+		list = append(list, strconv.Itoa(p))
+	}
+	return inventory.Process{
+		Name:      brokerName,
+		Address:   addresses[0],
+		Addresses: addresses,
+		Log:       path.Join(brokerDir, "broker.log"),
+		Data:      []string{path.Join(brokerDir, "data")},
+		Control: inventory.Control{
+			Kind:         inventory.ControlProcess,
+			Command:      []string{m.Program, "broker", "--host", host, "--ports", strings.Join(list, ","), "--data", "data"},
+			Dir:          brokerDir,
+			PIDFile:      path.Join(brokerDir, "broker.pid"),
+			StopTimeout:  nodeStopTimeout,
+			StartTimeout: nodeStartTimeout,
+		},
+	}
+}
+
+func (m *Manifest) writeInventory(dir string) error {
+	data, err := yaml.Marshal(m.inventory())
+	if err != nil {
+		return fmt.Errorf("marshalling the inventory: %w", err)
+	}
+	head := "# The inventory of this rehearsal network, as 'raftmig run' wants it.\n" +
+		"# Raft ticks are short (100ms, election after 10) so that elections take about a\n" +
+		"# second; Fabric's default is 500ms.\n"
+	return writeFile(dir, inventoryFile, append([]byte(head), data...), 0o644)
+}

@@ -1,0 +1,84 @@
+package testnet
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"strings"
+	"text/template"
+
+	"raftmig/testnet/broker"
+)
+
+// ordererText is the orderer.yaml of a node (spec 8.2). Paths are relative to
+// the node's folder, which is its working folder too. The keys exist in all
+// versions from 1.4.2 on; GenesisMethod and GenesisFile are the names that 1.4
+// knows and later versions accept.
+var ordererText = template.Must(template.New("orderer").Parse(`# {{.Name}}: made by raftmig testnet.
+General:
+  ListenAddress: {{.Host}}
+  ListenPort: {{.Port}}
+  TLS:
+    Enabled: true
+    PrivateKey: {{.Crypto}}/tls/server.key
+    Certificate: {{.Crypto}}/tls/server.crt
+    RootCAs: [{{.Crypto}}/tls/ca.crt]
+    ClientAuthRequired: false
+  Keepalive: {ServerMinInterval: 60s, ServerInterval: 7200s, ServerTimeout: 20s}
+  {{.BootstrapMethod}}: file
+  {{.BootstrapFile}}: {{.Genesis}}
+  LocalMSPDir: {{.Crypto}}/msp
+  LocalMSPID: {{.MSPID}}
+  BCCSP: {Default: SW, SW: {Hash: SHA2, Security: 256}}
+  Authentication: {TimeWindow: 15m}
+FileLedger:
+  Location: ledger
+Kafka:
+  # Quick retries: everything is on one machine.
+  Retry:
+    ShortInterval: 500ms
+    ShortTotal: 1m
+    LongInterval: 5s
+    LongTotal: 1h
+    NetworkTimeouts: {DialTimeout: 10s, ReadTimeout: 10s, WriteTimeout: 10s}
+    Metadata: {RetryBackoff: 100ms, RetryMax: 3}
+    Producer: {RetryBackoff: 100ms, RetryMax: 3}
+    Consumer: {RetryBackoff: 250ms}
+  Topic: {ReplicationFactor: {{.Replication}}}
+  # The embedded brokers know no older protocol.
+  Version: {{.KafkaVersion}}
+Operations:
+  ListenAddress: {{.Host}}:{{.Operations}}
+Metrics:
+  Provider: prometheus
+Consensus:
+  WALDir: etcdraft/wal
+  SnapDir: etcdraft/snapshot
+`))
+
+func (m *Manifest) ordererYAML(n Node) ([]byte, error) {
+	up := strings.Repeat("../", strings.Count(nodeDir(n.Name), "/")+1)
+	method, file := "BootstrapMethod", "BootstrapFile"
+	if m.Spec.OrdererBin != "" {
+		method, file = "GenesisMethod", "GenesisFile"
+	}
+	var b bytes.Buffer
+	err := ordererText.Execute(&b, map[string]any{
+		"Name": n.Name, "Host": host, "Port": n.Port, "Operations": n.Operations, "MSPID": n.MSPID,
+		"Crypto": up + n.Crypto, "Genesis": up + genesisFile, "Replication": min(3, len(m.Brokers)),
+		"KafkaVersion": broker.MinVersion, "BootstrapMethod": method, "BootstrapFile": file,
+	})
+	return b.Bytes(), err
+}
+
+// ordererEnv is the environment of a node, beside its orderer.yaml. The admin
+// endpoint is set here: versions before 2.3 refuse its keys in the file.
+func ordererEnv(n Node) []string {
+	return []string{
+		"FABRIC_CFG_PATH=.",
+		"FABRIC_LOGGING_SPEC=info",
+		fmt.Sprintf("ORDERER_ADMIN_LISTENADDRESS=%s:%d", host, n.Admin),
+	}
+}
+
+func logFile(name string) string { return path.Join(nodeDir(name), name+".log") }

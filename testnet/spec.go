@@ -1,0 +1,152 @@
+package testnet
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"raftmig/fabricops/inventory"
+)
+
+// Spec says what network is wanted. Zero values take the defaults of
+// Spec.withDefaults.
+type Spec struct {
+	Name          string   `json:"name"`           // default: the folder's name
+	SystemChannel string   `json:"system_channel"` // default: syschannel
+	Channels      []string `json:"channels"`       // application channels, default: ch1, ch2
+	Orderers      int      `json:"orderers"`       // 1 to 9, default 3
+	OrdererOrgs   int      `json:"orderer_orgs"`   // default 1
+	AppOrgs       int      `json:"app_orgs"`       // default 1
+	Brokers       int      `json:"brokers"`        // 1 to 9, default 4
+	// BatchTimeout and MaxMessageCount cut blocks; default 200ms and 500.
+	BatchTimeout    time.Duration `json:"batch_timeout"`
+	MaxMessageCount uint32        `json:"max_message_count"`
+	// Capability of the channels: V1_4_2 or V1_4_3 (default). With V1_4_2 the
+	// admins are listed in the MSPs; NodeOUs need V1_4_3.
+	Capability string `json:"capability"`
+	// AdminCerts lists admins in the MSPs though V1_4_3 could do without.
+	AdminCerts bool `json:"admin_certs"`
+	// CryptoConfig and Configtx are the user's own files; "" for generated ones.
+	CryptoConfig string `json:"crypto_config,omitempty"`
+	Configtx     string `json:"configtx,omitempty"`
+	// GenesisProfile and ChannelProfiles name profiles of Configtx; where there
+	// is only one candidate they may be left out. Channels take the profiles in turn.
+	GenesisProfile  string   `json:"genesis_profile,omitempty"`
+	ChannelProfiles []string `json:"channel_profiles,omitempty"`
+	// OrdererBin is a real Fabric orderer to run in place of ours.
+	OrdererBin string `json:"orderer_bin,omitempty"`
+	// BasePort is the first of a row of ports; 0 finds free ones.
+	BasePort int `json:"base_port,omitempty"`
+	// Program is the raftmig that the nodes run; "" for the one that runs now.
+	Program string `json:"-"`
+	// Raft are the options that the runbook writes into the channels. The default
+	// is quick elections: a tick of 100ms, 10 ticks.
+	Raft inventory.Raft `json:"raft"`
+}
+
+const (
+	maxOrderers = 9
+	maxBrokers  = 9
+	maxOrgs     = 9
+	maxChannels = 500
+)
+
+var networkName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+func (s Spec) withDefaults(folder string) Spec {
+	orDefault(&s.Name, folder)
+	orDefault(&s.SystemChannel, "syschannel")
+	if s.Channels == nil {
+		s.Channels = []string{"ch1", "ch2"}
+	}
+	orDefault(&s.Orderers, 3)
+	orDefault(&s.OrdererOrgs, 1)
+	orDefault(&s.AppOrgs, 1)
+	orDefault(&s.Brokers, 4)
+	orDefault(&s.BatchTimeout, 200*time.Millisecond)
+	orDefault(&s.MaxMessageCount, 500)
+	orDefault(&s.Capability, "V1_4_3")
+	orDefault(&s.Raft.TickInterval, 100*time.Millisecond)
+	orDefault(&s.Raft.ElectionTick, 10)
+	orDefault(&s.Raft.HeartbeatTick, 1)
+	return s
+}
+
+func orDefault[T comparable](v *T, fallback T) {
+	var zero T
+	if *v == zero {
+		*v = fallback
+	}
+}
+
+// nodeOUs tells whether certificates carry roles.
+func (s *Spec) nodeOUs() bool { return s.Capability != "V1_4_2" && !s.AdminCerts }
+
+// validate returns everything that is wrong with s, joined.
+func (s *Spec) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if !networkName.MatchString(s.Name) {
+		bad("network name %q: use up to 64 letters, digits, dots, dashes and underscores", s.Name)
+	}
+	if err := inventory.ValidChannel(s.SystemChannel); err != nil {
+		bad("system channel: %w", err)
+	}
+	if len(s.Channels) > maxChannels {
+		bad("%d channels: at most %d", len(s.Channels), maxChannels)
+	}
+	seen := map[string]bool{s.SystemChannel: true}
+	for _, c := range s.Channels {
+		if err := inventory.ValidChannel(c); err != nil {
+			bad("channel: %w", err)
+		}
+		if seen[c] {
+			bad("channel %s is named twice", c)
+		}
+		seen[c] = true
+	}
+	between := func(what string, n, low, high int) {
+		if n < low || n > high {
+			bad("%d %s: %d to %d are possible", n, what, low, high)
+		}
+	}
+	if s.CryptoConfig == "" {
+		between("orderers", s.Orderers, 1, maxOrderers)
+		between("orderer organizations", s.OrdererOrgs, 1, min(maxOrgs, max(s.Orderers, 1)))
+		between("application organizations", s.AppOrgs, 1, maxOrgs)
+	}
+	between("brokers", s.Brokers, 1, maxBrokers)
+	if s.BatchTimeout <= 0 {
+		bad("batch timeout %v: it must be positive", s.BatchTimeout)
+	}
+	if s.Capability != "V1_4_2" && s.Capability != "V1_4_3" {
+		bad("capability %q: V1_4_2 or V1_4_3", s.Capability)
+	}
+	if s.BasePort < 0 || s.BasePort > 65535-ports(maxOrderers, maxBrokers) || (s.BasePort > 0 && s.BasePort < 1024) {
+		bad("base port %d: 1024 to %d are possible", s.BasePort, 65535-ports(maxOrderers, maxBrokers))
+	}
+	if s.Configtx != "" && s.CryptoConfig == "" {
+		bad("a configtx.yaml needs the crypto-config.yaml that its MSP folders come from")
+	}
+	return errors.Join(errs...)
+}
+
+// warnings are what is allowed and yet not advisable.
+func (s *Spec) warnings() []string {
+	var w []string
+	switch {
+	case s.Orderers < 3:
+		w = append(w, fmt.Sprintf("%d orderers: with fewer than 3 a Raft ordering service does not survive the loss of one", s.Orderers))
+	case s.Orderers%2 == 0:
+		w = append(w, fmt.Sprintf("%d orderers: an even number of consenters survives no more losses than %d would", s.Orderers, s.Orderers-1))
+	}
+	if s.Brokers < 4 {
+		w = append(w, fmt.Sprintf("%d brokers: Fabric's guide asks for 4, so that channels can be created while one is down", s.Brokers))
+	}
+	return w
+}
+
+// ports is the number of ports that a network takes: three for each orderer
+// (service, operations, admin) and one for each broker.
+func ports(orderers, brokers int) int { return 3*orderers + brokers }
