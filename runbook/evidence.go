@@ -50,7 +50,7 @@ type NodeState struct {
 type ChannelList struct {
 	System  string              `json:"system"`
 	Names   []string            `json:"names"`   // all, the system channel first, the rest sorted
-	Sources map[string][]string `json:"sources"` // source ("system channel", "ledger of orderer0", "kafka topics") → names
+	Sources map[string][]string `json:"sources"` // source ("system channel", "ledger of orderer0", "kafka topics", "inventory") → names
 }
 
 // ConsenterMetadata is the Raft metadata that goes into every channel.

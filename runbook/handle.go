@@ -92,7 +92,11 @@ func (r *Runbook) settle(ev Event) error {
 	if ev.Evidence != nil {
 		c := cloneEvidence(*ev.Evidence)
 		found = &c
-		r.k.observe(c, ev.At)
+		performed := sl.effect
+		if asked {
+			performed = *sl.ask
+		}
+		r.k.observe(performed, c, ev.At)
 		run.evidence = append(run.evidence, c)
 	}
 	problem := ev.Problem

@@ -99,14 +99,19 @@ func (k *knowledge) intend(e Effect) {
 	}
 }
 
-// observe keeps what was seen of channels, whether it is what was hoped for or not.
-func (k *knowledge) observe(ev Evidence, when time.Time) {
+// observe keeps what an effect found, whether it is what was hoped for or not.
+func (k *knowledge) observe(e Effect, ev Evidence, when time.Time) {
 	for _, c := range ev.Channels {
 		k.states[c.Name] = cloneChannel(c)
 		k.observedAt = when
 	}
-	if len(ev.Findings) > 0 {
-		k.findings = Downgrade(ev.Findings, k.plan.IgnoreChecks)
+	if e.Kind == GatherFacts {
+		k.findings = nil // all checks were made anew
+	}
+	for _, f := range Downgrade(ev.Findings, k.plan.IgnoreChecks) {
+		if !slices.ContainsFunc(k.findings, func(g Finding) bool { return g.Check == f.Check && g.Summary == f.Summary }) {
+			k.findings = append(k.findings, f)
+		}
 	}
 }
 

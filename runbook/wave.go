@@ -36,6 +36,11 @@ func judgeChannels(k *knowledge, e Effect, ev Evidence, hint string) *Problem {
 	if n := len(problems) - 1; n > 0 {
 		p.Why = strings.TrimPrefix(fmt.Sprintf("%s; and %d more", p.Why, n), "; ")
 	}
+	for _, f := range ev.Findings {
+		if f.Severity == SeverityError {
+			p.Why += "; " + strings.Join(append([]string{f.Summary}, f.Evidence...), ": ")
+		}
+	}
 	if p.Hint == "" {
 		p.Hint = hint
 	}

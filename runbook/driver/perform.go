@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 
 	"raftmig/runbook"
 )
@@ -31,14 +32,15 @@ func (d *Driver) attempt(ctx context.Context, e runbook.Effect) runbook.Event {
 	if evidence.Seconds == 0 {
 		evidence.Seconds = math.Round(d.opts.Now().Sub(began).Seconds()*1000) / 1000
 	}
-	if evidence.Facts != nil && len(evidence.Findings) == 0 {
-		evidence.Findings = d.opts.Judge(*evidence.Facts)
+	if evidence.Facts != nil {
+		evidence.Findings = append(d.opts.Judge(*evidence.Facts), evidence.Findings...)
 	}
 	ev := runbook.Event{Kind: runbook.EventDone, ID: e.ID, Evidence: &evidence}
 	if err != nil {
 		ev.Kind, ev.Problem = runbook.EventFailed, problem(err, e)
-		if evidence.Summary == "" && len(evidence.Channels) == 0 {
-			ev.Evidence = nil
+		evidence.Seconds = 0
+		if reflect.ValueOf(evidence).IsZero() {
+			ev.Evidence = nil // it found nothing to keep
 		}
 	}
 	return ev

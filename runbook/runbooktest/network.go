@@ -181,6 +181,8 @@ func (n *Network) CreateChannel(name string) error {
 	switch {
 	case n.channels[SystemChannel].last().state != runbook.StateNormal:
 		return fmt.Errorf("channel creation is not permitted: maintenance mode")
+	case n.channels[SystemChannel].last().typ != runbook.TypeKafka:
+		return fmt.Errorf("the model creates channels on Kafka only")
 	case n.channels[name] != nil:
 		return fmt.Errorf("channel %s exists", name)
 	}

@@ -70,7 +70,6 @@ func (n *Network) perform(e runbook.Effect) (runbook.Evidence, error) {
 	case runbook.GatherFacts:
 		return runbook.Evidence{
 			Summary:  "facts gathered",
-			Facts:    &runbook.Facts{Network: "testnet"},
 			Findings: []runbook.Finding{{Check: "simulated", Severity: runbook.SeverityOK, Summary: "all is well"}},
 		}, nil
 	case runbook.ListChannels:
