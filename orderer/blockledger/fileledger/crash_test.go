@@ -16,7 +16,7 @@ import (
 // part of the index. What was stored before is there after opening, the torn
 // block is not, and the ledger goes on from there.
 func TestLedgerOpensAfterATearAtEveryByteOfTheTail(t *testing.T) {
-	blocks := chain(30, 0, 150, 60)
+	blocks := chain(30, 0, 40, 60)
 	for _, index := range []string{"with the index of before", "with the index of after", "without index"} {
 		t.Run(index, func(t *testing.T) {
 			dir := t.TempDir()
