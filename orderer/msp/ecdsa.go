@@ -1,6 +1,7 @@
 package msp
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"encoding/asn1"
@@ -14,6 +15,8 @@ var (
 	halfP256 = half(elliptic.P256())
 	halfP384 = half(elliptic.P384())
 	halfP521 = half(elliptic.P521())
+
+	halfP256Bytes = halfP256.Bytes()
 )
 
 func half(c elliptic.Curve) *big.Int { return new(big.Int).Rsh(c.Params().N, 1) }
@@ -70,8 +73,42 @@ func lowSForm(pub *ecdsa.PublicKey, raw []byte) ([]byte, error) {
 	return asn1.Marshal(*sig)
 }
 
+// canonicalS returns S, big-endian without leading zeros, of a signature that
+// is DER to the letter and has short lengths, as all but those on P-521 are.
+func canonicalS(raw []byte) ([]byte, bool) {
+	if len(raw) < 2 || raw[0] != 0x30 || raw[1] >= 0x80 || int(raw[1]) != len(raw)-2 {
+		return nil, false
+	}
+	_, rest, ok := positiveInteger(raw[2:])
+	if !ok {
+		return nil, false
+	}
+	s, rest, ok := positiveInteger(rest)
+	return s, ok && len(rest) == 0
+}
+
+// positiveInteger splits off a DER integer larger than zero.
+func positiveInteger(b []byte) (value, rest []byte, ok bool) {
+	if len(b) < 3 || b[0] != 0x02 || b[1] == 0 || b[1] >= 0x80 || int(b[1]) > len(b)-2 {
+		return nil, nil, false
+	}
+	value, rest = b[2:2+b[1]], b[2+b[1]:]
+	if value[0] == 0 && len(value) > 1 && value[1] >= 0x80 {
+		return value[1:], rest, true
+	}
+	return value, rest, value[0] > 0 && value[0] < 0x80
+}
+
 // verifyLowS verifies raw over digest and refuses the larger S.
 func verifyLowS(pub *ecdsa.PublicKey, digest, raw []byte) error {
+	// The common case, without big numbers: half the order of P-256 has 32 bytes.
+	if s, ok := canonicalS(raw); ok && pub.Curve == elliptic.P256() &&
+		(len(s) < 32 || len(s) == 32 && bytes.Compare(s, halfP256Bytes) <= 0) {
+		if !ecdsa.VerifyASN1(pub, digest, raw) {
+			return errors.New("The signature is invalid")
+		}
+		return nil
+	}
 	sig, err := parseSignature(raw)
 	if err != nil {
 		return fmt.Errorf("could not determine the validity of the signature: %w", err)

@@ -21,6 +21,8 @@ type fabricMSP struct {
 	trust         *trust
 	roots         []*x509.Certificate
 	intermediates []*x509.Certificate
+	// lowS leads from the DER form of a CA as configured to its low-S form.
+	lowS map[string]*x509.Certificate
 	// inner holds the DER form of the CAs that have CAs below them; those
 	// cannot issue identities.
 	inner map[string]bool
@@ -118,10 +120,11 @@ func (m *fabricMSP) setupCAs(conf *mspproto.FabricMSPConfig) error {
 		return err
 	}
 	asGiven := newTrust(roots, intermediates)
-	if m.roots, err = asGiven.normalizeAll("root", roots); err != nil {
+	m.lowS = map[string]*x509.Certificate{}
+	if m.roots, err = m.normalizeCAs(asGiven, "root", roots); err != nil {
 		return err
 	}
-	if m.intermediates, err = asGiven.normalizeAll("intermediate", intermediates); err != nil {
+	if m.intermediates, err = m.normalizeCAs(asGiven, "intermediate", intermediates); err != nil {
 		return err
 	}
 	m.trust = newTrust(m.roots, m.intermediates)
@@ -140,7 +143,7 @@ func parseCAs(kind string, pems [][]byte) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-func (t *trust) normalizeAll(kind string, certs []*x509.Certificate) ([]*x509.Certificate, error) {
+func (m *fabricMSP) normalizeCAs(t *trust, kind string, certs []*x509.Certificate) ([]*x509.Certificate, error) {
 	out := make([]*x509.Certificate, len(certs))
 	for i, c := range certs {
 		if err := checkPublicKey(c); err != nil {
@@ -150,6 +153,7 @@ func (t *trust) normalizeAll(kind string, certs []*x509.Certificate) ([]*x509.Ce
 		if out[i], _, err = t.normalize(c); err != nil {
 			return nil, fmt.Errorf("%s CA certificate %d: %w", kind, i, err)
 		}
+		m.lowS[string(c.Raw)] = out[i]
 	}
 	return out, nil
 }

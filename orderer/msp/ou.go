@@ -41,28 +41,35 @@ func (m *fabricMSP) certifier(certPEM []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("Failed getting certificate: %w", err)
 	}
-	if cert, _, err = m.trust.normalize(cert); err != nil {
+	if known := m.lowS[string(cert.Raw)]; known != nil {
+		cert = known
+	} else if cert, _, err = m.trust.normalize(cert); err != nil {
 		return nil, fmt.Errorf("sanitizeCert failed %w", err)
 	}
-	for _, root := range m.roots {
-		if root.Equal(cert) {
-			return m.hashChain([]*x509.Certificate{root}), nil
+	if root := find(m.roots, cert); root != nil {
+		return m.hashChain([]*x509.Certificate{root}), nil
+	}
+	if find(m.intermediates, cert) == nil {
+		return nil, fmt.Errorf("Failed adding OU. Certificate of %s not in root or intermediate certs.", cert.Subject)
+	}
+	chain, err := m.trust.chain(cert)
+	if err != nil {
+		return nil, fmt.Errorf("Failed computing validation chain: %w", err)
+	}
+	if len(chain) < 2 || m.inner[string(cert.Raw)] {
+		return nil, fmt.Errorf("Failed computing validation chain: %s is not a leaf of the certification tree", cert.Subject)
+	}
+	return m.hashChain(chain), nil
+}
+
+// find returns the one of certs that equals cert, or nil.
+func find(certs []*x509.Certificate, cert *x509.Certificate) *x509.Certificate {
+	for _, c := range certs {
+		if c.Equal(cert) {
+			return c
 		}
 	}
-	for _, c := range m.intermediates {
-		if !c.Equal(cert) {
-			continue
-		}
-		chain, err := m.trust.chain(c)
-		if err != nil {
-			return nil, fmt.Errorf("Failed computing validation chain: %w", err)
-		}
-		if len(chain) < 2 || m.inner[string(c.Raw)] {
-			return nil, fmt.Errorf("Failed computing validation chain: %s is not a leaf of the certification tree", c.Subject)
-		}
-		return m.hashChain(chain), nil
-	}
-	return nil, fmt.Errorf("Failed adding OU. Certificate of %s not in root or intermediate certs.", cert.Subject)
+	return nil
 }
 
 func (m *fabricMSP) hashChain(chain []*x509.Certificate) []byte {

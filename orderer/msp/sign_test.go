@@ -9,7 +9,9 @@ import (
 	"crypto/sha256"
 	"crypto/sha3"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
+	"math/big"
 	"testing"
 
 	mspproto "github.com/hyperledger/fabric-protos-go/msp"
@@ -194,4 +196,37 @@ func TestSignaturesAreLowS(t *testing.T) {
 		digest := sha256.Sum256([]byte{byte(i)})
 		require.True(t, ecdsa.VerifyASN1(&pair.Key.PublicKey, digest[:], sig))
 	}
+}
+
+func TestVerifyAgreesWithTheSlowWayOnAnyBytes(t *testing.T) {
+	root := msptest.NewCA(t, "ca")
+	pair := root.Issue(t, "c", msptest.OU("client"))
+	id := decode(t, newMSP(t, msp.V1_4_3, root), pair)
+	msg := []byte("message")
+	digest := sha256.Sum256(msg)
+	valid := 0
+	rapid.Check(t, func(t *rapid.T) {
+		sig, err := msptest.SignDigest(pair.Key, digest[:], rapid.Bool().Draw(t, "high"))
+		require.NoError(t, err)
+		switch rapid.SampledFrom([]string{"", "", "flip", "cut", "tail", "pad"}).Draw(t, "damage") {
+		case "flip":
+			sig[rapid.IntRange(0, len(sig)-1).Draw(t, "at")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+		case "cut":
+			sig = sig[:rapid.IntRange(0, len(sig)).Draw(t, "length")]
+		case "tail":
+			sig = append(sig, 0)
+		case "pad": // an integer with a zero too many
+			sig = append([]byte{0x30, sig[1] + 1, 2, sig[3] + 1, 0}, sig[4:]...)
+		}
+		var parts struct{ R, S *big.Int }
+		_, err = asn1.Unmarshal(sig, &parts)
+		want := err == nil && parts.R.Sign() > 0 && parts.S.Sign() > 0 &&
+			parts.S.Cmp(new(big.Int).Rsh(pair.Key.Params().N, 1)) <= 0 &&
+			ecdsa.Verify(&pair.Key.PublicKey, digest[:], parts.R, parts.S)
+		require.Equal(t, want, id.Verify(msg, sig) == nil, "%x", sig)
+		if want {
+			valid++
+		}
+	})
+	require.Positive(t, valid)
 }
