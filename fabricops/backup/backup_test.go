@@ -296,3 +296,48 @@ func TestProgressReachesTheTotal(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, m.Bytes(), done)
 }
+
+func TestANetworkWithoutItsFoldersIsNotBackedUp(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spoil func(*inventory.Network)
+		want  string
+	}{
+		"a broker without data folders":       {func(n *inventory.Network) { n.Brokers[0].Data = nil }, "broker: the inventory does not name its data folders"},
+		"an orderer without ledger folder":    {func(n *inventory.Network) { n.Orderers[1].LedgerDir = "" }, "orderer1: the inventory does not name its ledgerDir"},
+		"a data folder that is not there":     {func(n *inventory.Network) { n.Brokers[0].Data[0] += "/missing" }, "broker: stat "},
+		"a data folder that is a plain file":  {func(n *inventory.Network) { n.Brokers[0].Data[0] += "/current" }, "is not a folder"},
+		"the WAL folder alone may be missing": {func(*inventory.Network) {}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inv := network(t)
+			tc.spoil(inv)
+			_, _, err := store(t, inv).Take(t.Context(), silent)
+			if tc.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, tc.want)
+			require.Contains(t, Space(inv, t.TempDir()).Error, tc.want, "the preflight check says so beforehand")
+		})
+	}
+}
+
+func TestFoldersBehindSymbolicLinksAreCopiedAndRestored(t *testing.T) {
+	inv := network(t)
+	link := filepath.Join(t.TempDir(), "production")
+	require.NoError(t, os.Symlink(inv.Orderers[0].LedgerDir, link))
+	target := inv.Orderers[0].LedgerDir
+	inv.Orderers[0].Data, inv.Orderers[0].LedgerDir = []string{target}, link
+	before := snapshot(t, target)
+	s := store(t, inv)
+	r, _, err := s.Take(t.Context(), silent)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, r.Heights["ch1"])
+	require.NoError(t, os.RemoveAll(filepath.Join(target, "chains")))
+	_, _, err = s.Restore(t.Context(), silent)
+	require.NoError(t, err)
+	require.Equal(t, before, snapshot(t, target))
+	info, err := os.Lstat(link)
+	require.NoError(t, err)
+	require.NotZero(t, info.Mode()&fs.ModeSymlink)
+}

@@ -41,6 +41,8 @@ type Folder struct {
 	Copy string `json:"copy"`
 	// Absent: it did not exist; restoring empties it.
 	Absent bool `json:"absent,omitempty"`
+
+	mayLack bool // WAL and snapshot folders come with Raft
 }
 
 // File is one entry of a copied folder.
@@ -74,23 +76,24 @@ func (m *Manifest) Bytes() int64 {
 }
 
 // Folders lists what a network's backup must hold: the data folders of all
-// processes and the ledger, WAL and snapshot folders of the orderers. A folder
-// inside another one of the list is left out.
+// processes and the ledger, WAL and snapshot folders of the orderers, symbolic
+// links resolved. A folder inside another one of the list is left out.
 func Folders(n *inventory.Network) []Folder {
 	var all []Folder
-	add := func(node string, paths ...string) {
+	add := func(node string, mayLack bool, paths ...string) {
 		for _, p := range paths {
 			if p != "" {
-				all = append(all, Folder{Node: node, Path: filepath.Clean(p)})
+				all = append(all, Folder{Node: node, Path: resolve(p), mayLack: mayLack})
 			}
 		}
 	}
 	for _, o := range n.Orderers {
-		add(o.Name, o.Data...)
-		add(o.Name, o.LedgerDir, o.WALDir, o.SnapDir)
+		add(o.Name, false, o.Data...)
+		add(o.Name, false, o.LedgerDir)
+		add(o.Name, true, o.WALDir, o.SnapDir)
 	}
 	for _, p := range append(append([]inventory.Process(nil), n.Brokers...), n.ZooKeeper...) {
-		add(p.Name, p.Data...)
+		add(p.Name, false, p.Data...)
 	}
 	var kept []Folder
 	count := map[string]int{}
@@ -102,6 +105,45 @@ func Folders(n *inventory.Network) []Folder {
 		}
 	}
 	return kept
+}
+
+// Complete returns why a backup of the network could not bring it back: a
+// process without data folders, or an orderer without ledger folder.
+func Complete(n *inventory.Network) error {
+	var errs []error
+	for _, o := range n.Orderers {
+		if o.LedgerDir == "" {
+			errs = append(errs, fmt.Errorf("%s: the inventory does not name its ledgerDir", o.Name))
+		}
+	}
+	for _, p := range append(append([]inventory.Process(nil), n.Brokers...), n.ZooKeeper...) {
+		if len(p.Data) == 0 {
+			errs = append(errs, fmt.Errorf("%s: the inventory does not name its data folders", p.Name))
+		}
+	}
+	for _, f := range Folders(n) {
+		if info, err := os.Stat(f.Path); err != nil && !f.mayLack {
+			errs = append(errs, fmt.Errorf("%s: %w", f.Node, err))
+		} else if err == nil && !info.IsDir() {
+			errs = append(errs, fmt.Errorf("%s: %s is not a folder", f.Node, f.Path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// resolve makes a path absolute and free of symbolic links, as far as it exists.
+func resolve(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return path
+	}
+	return filepath.Join(resolve(parent), filepath.Base(path))
 }
 
 // covered reports whether another folder of the list contains folder i, or is
@@ -131,7 +173,7 @@ func inside(dir, path string) bool {
 
 // locate returns where the copy of an original path is, if it was copied.
 func (m *Manifest) locate(backupDir, original string) (string, bool) {
-	original = filepath.Clean(original)
+	original = resolve(original)
 	for _, f := range m.Folders {
 		if inside(f.Path, original) {
 			rel, err := filepath.Rel(f.Path, original)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -45,7 +46,7 @@ func (s *Store) Restore(ctx context.Context, progress Progress) (r runbook.Backu
 	if err != nil {
 		return r, false, err
 	}
-	if err := s.sameFolders(m); err != nil {
+	if err := errors.Join(s.sameFolders(m), s.room(m)); err != nil {
 		return r, false, fmt.Errorf("nothing was restored: %w", err)
 	}
 	var done, changed atomic.Int64
@@ -77,6 +78,45 @@ func (s *Store) sameFolders(m *Manifest) error {
 	for i, f := range now {
 		if f.Node != m.Folders[i].Node || f.Path != m.Folders[i].Path {
 			return fmt.Errorf("the inventory names %s of %s, the backup has %s of %s", f.Path, f.Node, m.Folders[i].Path, m.Folders[i].Node)
+		}
+	}
+	return nil
+}
+
+// room checks that the copies fit beside what is there, file system by file
+// system. What an interrupted restoration has copied counts as free.
+func (s *Store) room(m *Manifest) error {
+	type volume struct{ needed, free int64 }
+	volumes := map[uint64]volume{}
+	for _, f := range m.Folders {
+		at := f.Path
+		for !exists(at) {
+			at = filepath.Dir(at)
+		}
+		info, err := os.Stat(at)
+		if err != nil {
+			return err
+		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || f.Absent || exists(filepath.Join(f.Path, movingDir)) || exists(filepath.Join(f.Path, placingDir)) {
+			continue
+		}
+		v := volumes[st.Dev]
+		if v.free, err = FreeSpace(at); err != nil {
+			return err
+		}
+		needed, err := DiskUsage(filepath.Join(s.Dir, f.Copy))
+		if err != nil {
+			return err
+		}
+		partial, err := DiskUsage(filepath.Join(f.Path, newDir))
+		if err != nil {
+			return err
+		}
+		v.needed += needed - partial
+		volumes[st.Dev] = v
+		if v.needed > v.free {
+			return fmt.Errorf("%w: restoring %s of %s takes %d bytes beside the present data, %d are free", ErrNoSpace, f.Path, f.Node, v.needed, v.free)
 		}
 	}
 	return nil

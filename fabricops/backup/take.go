@@ -111,7 +111,7 @@ func (s *Store) publish(partial string) error {
 // Space compares what a backup of the network takes with what there is.
 func Space(n *inventory.Network, dir string) runbook.SpaceFacts {
 	f := runbook.SpaceFacts{Dir: dir}
-	var errs []error
+	errs := []error{Complete(n)}
 	for _, folder := range Folders(n) {
 		used, err := DiskUsage(folder.Path)
 		f.Needed += used
@@ -126,11 +126,8 @@ func Space(n *inventory.Network, dir string) runbook.SpaceFacts {
 }
 
 func (s *Store) checkSpace(folders []Folder) (total int64, err error) {
-	if len(folders) == 0 {
-		return 0, errors.New("the inventory names no data folders: set data, ledgerDir, walDir and snapDir")
-	}
 	for _, f := range folders {
-		if inside(f.Path, s.Dir) {
+		if inside(f.Path, resolve(s.Dir)) {
 			return 0, fmt.Errorf("the backup folder %s lies inside of %s, which is to be backed up", s.Dir, f.Path)
 		}
 	}
@@ -155,7 +152,7 @@ func (s *Store) copyAll(ctx context.Context, partial string, m *Manifest, total 
 		f := &m.Folders[i]
 		g.Go(func() error {
 			info, err := os.Stat(f.Path)
-			if errors.Is(err, fs.ErrNotExist) {
+			if errors.Is(err, fs.ErrNotExist) && f.mayLack {
 				f.Absent = true
 				return nil
 			}

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"time"
 
 	cb "github.com/hyperledger/fabric-protos-go/common"
@@ -67,7 +66,7 @@ func (c *Client) Newest(ctx context.Context, node, channel string) (*cb.Block, e
 		return nil, err
 	}
 	defer s.close()
-	return s.one(newest())
+	return s.one(newest(), ab.SeekInfo_FAIL_IF_NOT_READY)
 }
 
 // Block returns one block, or a StatusError NOT_FOUND if the node does not
@@ -99,7 +98,7 @@ func (c *Client) Head(ctx context.Context, node, channel string, known func(numb
 		return nil, err
 	}
 	defer s.close()
-	last, err := s.one(newest())
+	last, err := s.one(newest(), ab.SeekInfo_FAIL_IF_NOT_READY)
 	if err != nil {
 		return nil, err
 	}
@@ -121,23 +120,19 @@ func (c *Client) Head(ctx context.Context, node, channel string, known func(numb
 }
 
 // Follow calls fn for every block of a channel from number on, those to come
-// included, until fn returns false or an error, or ctx ends.
+// included, until fn returns false or an error, or ctx ends. It asks for one
+// block at a time: a stream that ends between two of them ends cleanly, and
+// nodes do not log a warning for each.
 func (c *Client) Follow(ctx context.Context, node, channel string, from uint64, fn func(*cb.Block) (bool, error)) error {
 	s, err := c.open(ctx, node, channel)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	if err := s.seek(specified(from), specified(math.MaxUint64), ab.SeekInfo_BLOCK_UNTIL_READY); err != nil {
-		return err
-	}
 	for next := from; ; next++ {
-		block, err := s.recv()
+		block, err := s.one(specified(next), ab.SeekInfo_BLOCK_UNTIL_READY)
 		if err != nil {
 			return err
-		}
-		if block == nil { // SUCCESS: the end of all numbers
-			return nil
 		}
 		if err := s.check(block, next); err != nil {
 			return err
@@ -261,8 +256,8 @@ func (s *stream) recv() (*cb.Block, error) {
 }
 
 // one asks for a single block and reads it together with its status.
-func (s *stream) one(at *ab.SeekPosition) (*cb.Block, error) {
-	if err := s.seek(at, at, ab.SeekInfo_FAIL_IF_NOT_READY); err != nil {
+func (s *stream) one(at *ab.SeekPosition, behavior ab.SeekInfo_SeekBehavior) (*cb.Block, error) {
+	if err := s.seek(at, at, behavior); err != nil {
 		return nil, err
 	}
 	block, err := s.recv()
@@ -284,7 +279,7 @@ func (s *stream) one(at *ab.SeekPosition) (*cb.Block, error) {
 }
 
 func (s *stream) number(number uint64) (*cb.Block, error) {
-	block, err := s.one(specified(number))
+	block, err := s.one(specified(number), ab.SeekInfo_FAIL_IF_NOT_READY)
 	if err != nil {
 		return nil, err
 	}
