@@ -1,0 +1,55 @@
+package preflight
+
+import (
+	"fmt"
+	"time"
+
+	"raftmig/runbook"
+)
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+const day = 24 * time.Hour
+
+// good returns the facts of a network that can be migrated.
+func good() runbook.Facts {
+	f := runbook.Facts{
+		Now: now, Network: "net",
+		Brokers: []runbook.BrokerFacts{
+			{Node: "broker0", Tier: runbook.TierBrokers, Address: "b:9092"},
+			{Node: "zookeeper0", Tier: runbook.TierZooKeeper, Address: "z:2181"},
+		},
+		Admin:  runbook.IdentityFacts{MSPID: "OrdererMSP", Subject: "CN=Admin@example.com", NotAfter: now.Add(400 * day)},
+		Backup: runbook.SpaceFacts{Dir: "/backup", Needed: 1 << 20, Free: 1 << 30},
+	}
+	for i := range 3 {
+		server, client := cert(fmt.Sprintf("server%d", i), i), cert(fmt.Sprintf("client%d", i), i)
+		f.Orderers = append(f.Orderers, runbook.OrdererFacts{
+			Node: fmt.Sprintf("orderer%d", i), Address: "o:7050", Version: "2.2.15", TLS: true,
+			ServedCert: server, ServerCert: server, ClientCert: client,
+			ClusterHost: fmt.Sprintf("orderer%d.example.com", i), ClusterPort: 7050, ClockKnown: true,
+		})
+	}
+	names := []string{"sys", "ch1"}
+	f.ChannelList = runbook.ChannelList{System: "sys", Names: names, Sources: map[string][]string{
+		"system channel": names, "ledger of orderer0": names, "kafka topics": names,
+	}}
+	for _, name := range names {
+		c := runbook.ChannelFacts{
+			Name: name, System: name == "sys", Type: "kafka", State: "STATE_NORMAL",
+			OrdererCapabilities: []string{"V1_4_2"}, ChannelCapabilities: []string{"V1_4_3"}, OrdererMSPs: []string{"OrdererMSP"},
+		}
+		for i := range 3 {
+			c.Nodes = append(c.Nodes, runbook.NodeState{Node: fmt.Sprintf("orderer%d", i), Height: 10, LastBlockHash: "aa"})
+		}
+		f.Channels = append(f.Channels, c)
+	}
+	return f
+}
+
+func cert(name string, i int) *runbook.CertFacts {
+	return &runbook.CertFacts{
+		Fingerprint: name, PublicKey: "key of " + name, Subject: "CN=" + name,
+		SANs: []string{fmt.Sprintf("orderer%d.example.com", i), "127.0.0.1"}, NotBefore: now.Add(-day), NotAfter: now.Add(400 * day),
+	}
+}
