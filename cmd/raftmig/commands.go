@@ -23,6 +23,7 @@ func addCommands(root *cobra.Command) {
 			root.AddCommand(c)
 		}
 	}
+	add(groupRehearse, newRehearseCommand())
 	add(groupMigrate, newCheckCommand(), newPlanCommand(), newRunCommand(), newAttachCommand(),
 		newStatusCommand(), newAbortCommand(), newReportCommand())
 	add(groupTools, newCryptogenCommand(), newConfigtxgenCommand(), newOrdererCommand(), newBrokerCommand())

@@ -61,7 +61,7 @@ func Prepare(ctx context.Context, o Options, say Say) (*Rehearsal, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, note := range r.Net.Notes {
+	for _, note := range r.Net.Manifest.Notes {
 		say("note: " + note)
 	}
 	if r.ongoing {

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"raftmig/fabricops/runner"
+	"raftmig/runbook"
+	"raftmig/testnet"
+	"raftmig/testnet/rehearsal"
+	"raftmig/testnet/validate"
+)
+
+// abortPhases are the phases after which a rehearsal can practise the way back.
+var abortPhases = []runbook.Phase{
+	runbook.PhaseMaintenance, runbook.PhaseBackup, runbook.PhaseSwitch, runbook.PhaseRestart,
+}
+
+// errUnproven ends a rehearsal whose ledgers do not hold what they should.
+var errUnproven = errors.New("the ledgers do not hold what was acknowledged")
+
+type rehearseFlags struct {
+	dir          string
+	orderers     int
+	channels     int
+	transactions int
+	size         int
+	abortAt      string
+	ordererBin   string
+	keep         bool
+	resume       bool
+	show         showFlags
+}
+
+func newRehearseCommand() *cobra.Command {
+	var f rehearseFlags
+	cmd := &cobra.Command{
+		Use:   "rehearse",
+		Short: "Build a network on Kafka, put transactions on it, and migrate it to Raft",
+		Long: `Rehearse makes an ordering service on this machine: orderers, a system channel,
+application channels and an embedded Kafka, each a process of its own. It puts
+signed transactions on it and opens the runbook, the same that a real network
+gets. Afterwards it reads the ledgers of all nodes and counts what was
+acknowledged, committed, lost or doubled.
+
+Without a terminal, or with --headless, nobody is asked. With --json one JSON
+document goes to standard output and everything else to standard error.
+
+Exit codes: 0 migrated, or rolled back as asked with --abort-at; 1 failed, or
+transactions missing or doubled; 2 wrong input; 3 rolled back by itself; 4 the
+run has not ended (--resume goes on).`,
+		Example: `  raftmig rehearse
+  raftmig rehearse --dir net --orderers 5 --channels 20 --keep
+  raftmig rehearse --dir net --abort-at switch     # practise the way back
+  raftmig rehearse --dir net --resume              # then migrate it
+  raftmig rehearse --headless --json --transactions 500 > result.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.rehearse(cmd) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.dir, "dir", "", "folder of the network; new or empty, unless --resume (default: a temporary one)")
+	fl.IntVar(&f.orderers, "orderers", 3, "ordering nodes, 1 to 9")
+	fl.IntVar(&f.channels, "channels", 2, "application channels, beside the system channel")
+	fl.IntVar(&f.transactions, "transactions", 200, "signed transactions: most before the run, some after it")
+	fl.IntVar(&f.size, "size", 1024, "payload of a transaction in bytes")
+	fl.StringVar(&f.abortAt, "abort-at", "", "practise the way back after this phase: maintenance, backup, switch or restart")
+	fl.StringVar(&f.ordererBin, "orderer-bin", "", "run this Fabric orderer (1.4.2 to 2.5) instead of raftmig's")
+	fl.BoolVar(&f.keep, "keep", false, "leave the network up and say how to reach it")
+	fl.BoolVar(&f.resume, "resume", false, "go on with the rehearsal in --dir")
+	f.show.add(cmd)
+	return cmd
+}
+
+// check refuses contradictory flags before anything is made.
+func (f *rehearseFlags) check() error {
+	var errs []error
+	if f.abortAt != "" && !slices.Contains(abortPhases, runbook.Phase(f.abortAt)) {
+		errs = append(errs, fmt.Errorf("--abort-at %s: expected one of %v", f.abortAt, abortPhases))
+	}
+	if f.resume && f.dir == "" {
+		errs = append(errs, errors.New("--resume needs the folder of the rehearsal: --dir"))
+	}
+	if f.channels < 0 {
+		errs = append(errs, fmt.Errorf("--channels %d: it cannot be negative", f.channels))
+	}
+	if f.transactions < 0 {
+		errs = append(errs, fmt.Errorf("--transactions %d: it cannot be negative", f.transactions))
+	}
+	return withCode(exitUsage, errors.Join(errs...))
+}
+
+func (f *rehearseFlags) options() rehearsal.Options {
+	channels := make([]string, f.channels)
+	for i := range channels {
+		channels[i] = fmt.Sprintf("ch%d", i+1)
+	}
+	return rehearsal.Options{
+		Dir:          f.dir,
+		Spec:         testnet.Spec{Orderers: f.orderers, Channels: channels, OrdererBin: f.ordererBin},
+		Transactions: f.transactions, Size: f.size, Resume: f.resume, AbortAfter: runbook.Phase(f.abortAt),
+	}
+}
+
+func (f *rehearseFlags) rehearse(cmd *cobra.Command) (err error) {
+	if err := f.check(); err != nil {
+		return err
+	}
+	m := f.show.mode(true)
+	if m == modeHeadless {
+		signal.Ignore(syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	temporary := f.dir == ""
+	if temporary {
+		parent, err := os.MkdirTemp("", "raftmig-rehearsal-")
+		if err != nil {
+			return err
+		}
+		f.dir = filepath.Join(parent, "net")
+		defer func() { err = errors.Join(err, removeIfEmpty(parent)) }()
+	}
+	say := func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }
+	r, err := rehearsal.Prepare(ctx, f.options(), say)
+	if r == nil || r.Net == nil {
+		return withCode(exitUsage, err)
+	}
+	if err != nil {
+		return errors.Join(err, r.Net.Down(context.WithoutCancel(ctx), nil))
+	}
+	snapshot, err := f.drive(ctx, cmd, r, m)
+	ended := snapshot != nil && snapshot.Outcome != ""
+	var ledgers *validate.Report
+	if ended {
+		var proveErr error
+		ledgers, proveErr = r.Prove(ctx, say)
+		err = errors.Join(err, proveErr, unproven(ledgers), verdict(snapshot, f.abortAt != ""))
+	} else if err == nil {
+		err = verdict(snapshot, false)
+	}
+	if f.show.json && snapshot != nil {
+		err = errors.Join(writeDocument(cmd.OutOrStdout(), snapshot, rehearsal.Transactions(ledgers)), err)
+	} else if ledgers != nil {
+		printLedgers(cmd.OutOrStdout(), ledgers)
+	}
+	return errors.Join(err, f.leave(context.WithoutCancel(ctx), cmd, r, temporary, ended && err == nil))
+}
+
+// drive drives the run: in this process without a terminal, else in one of its own.
+func (f *rehearseFlags) drive(ctx context.Context, cmd *cobra.Command, r *rehearsal.Rehearsal, m mode) (*runbook.Snapshot, error) {
+	if m == modeHeadless {
+		run, err := runner.Open(runner.Options{
+			Network: r.Net.Inventory, Folder: r.Folder(), Resume: f.resume, AbortAfter: runbook.Phase(f.abortAt), Unattended: true,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return driveShown(ctx, run, &f.show, cmd)
+	}
+	args := []string{"runner", "--network", r.Net.InventoryFile(), "--runs", string(r.Folder())}
+	if f.resume {
+		args = append(args, "--resume")
+	}
+	if f.abortAt != "" {
+		args = append(args, "--abort-at", f.abortAt)
+	}
+	if err := startRunner(ctx, r.Folder(), args); err != nil {
+		return nil, err
+	}
+	client, err := runner.Attach(ctx, r.Folder())
+	if err != nil {
+		return nil, err
+	}
+	return f.show.show(ctx, m, attach{
+		client:   client,
+		reattach: func(ctx context.Context) (runbook.Client, error) { return runner.Attach(ctx, r.Folder()) },
+		hint:     "raftmig attach --runs " + string(r.Folder()),
+	}, cmd.OutOrStdout())
+}
+
+// leave takes the network down, or says how to reach it.
+func (f *rehearseFlags) leave(ctx context.Context, cmd *cobra.Command, r *rehearsal.Rehearsal, temporary, good bool) error {
+	say := cmd.ErrOrStderr()
+	switch {
+	case f.keep || !good && r.Net != nil && !temporary:
+		describeNetwork(say, r.Net)
+		if !good {
+			fmt.Fprintf(say, "The rehearsal did not come to its end; the network is left as it is. Go on: raftmig rehearse --dir %s --resume\n", r.Net.Dir)
+		}
+		return nil
+	case temporary && good:
+		return r.Remove(ctx)
+	default:
+		return r.Net.Down(ctx, nil)
+	}
+}
+
+func unproven(rep *validate.Report) error {
+	if rep == nil || rep.OK() {
+		return nil
+	}
+	errs := []error{errUnproven}
+	for _, c := range rep.Channels {
+		for _, p := range c.Problems {
+			errs = append(errs, fmt.Errorf("%s: %s", c.Channel, p))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func printLedgers(w io.Writer, rep *validate.Report) {
+	fmt.Fprintf(w, "transactions: %d acknowledged, %d committed, %d missing, %d duplicated (counted from the ledgers of all nodes)\n",
+		rep.Acknowledged, rep.Committed, rep.Missing, rep.Duplicated)
+}
+
+// describeNetwork says how Fabric's own tools reach a network.
+func describeNetwork(w io.Writer, n *testnet.Network) {
+	first := n.Inventory.Orderers[0]
+	var addresses []string
+	for _, o := range n.Inventory.Orderers {
+		addresses = append(addresses, o.Address)
+	}
+	fmt.Fprintf(w, `The network is up.
+  orderers   %s
+  CA file    %s
+  admin MSP  %s (%s)
+  runbook    raftmig status --network %s
+  down       raftmig testnet down --dir %s
+With Fabric's peer command:
+  export CORE_PEER_LOCALMSPID=%[4]s CORE_PEER_MSPCONFIGPATH=%[3]s
+  peer channel fetch config -o %[7]s -c %[8]s --tls --cafile %[2]s
+`, strings.Join(addresses, " "), first.TLSRootCAs[0], n.Inventory.Admin.MSPDir, n.Inventory.Admin.MSPID,
+		n.InventoryFile(), n.Dir, first.Address, n.Inventory.SystemChannel)
+}
+
+func removeIfEmpty(dir string) error {
+	err := os.Remove(dir)
+	if err != nil && (os.IsNotExist(err) || isNotEmpty(err)) {
+		return nil
+	}
+	return err
+}
+
+func isNotEmpty(err error) bool {
+	return errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST)
+}
