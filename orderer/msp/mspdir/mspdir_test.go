@@ -254,3 +254,41 @@ func TestCheckExpiry(t *testing.T) {
 	require.EqualError(t, mspdir.CheckExpiry(id, end), "signing identity expired 0s ago")
 	require.EqualError(t, mspdir.CheckExpiry(id, end.Add(90*time.Minute)), "signing identity expired 1h30m0s ago")
 }
+
+func TestLoadLocalChecksTheSignerAgainstTheFolder(t *testing.T) {
+	root, other := msptest.NewCA(t, "ca"), msptest.NewCA(t, "other")
+	admin := root.Issue(t, "a", msptest.OU("admin"))
+	folder := func(signer *msptest.Pair, admins ...*msptest.Pair) string {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "cacerts/ca.pem"), root.PEM)
+		write(t, filepath.Join(dir, "signcerts/cert.pem"), signer.PEM)
+		write(t, filepath.Join(dir, "keystore/priv_sk"), signer.KeyPEM)
+		for _, a := range admins {
+			write(t, filepath.Join(dir, "admincerts/a.pem"), a.PEM)
+		}
+		return dir
+	}
+	pair := root.Issue(t, "o", msptest.HighS())
+	m, signer, err := mspdir.LoadLocal(folder(pair, admin), "M")
+	require.NoError(t, err)
+	serialized, err := signer.Serialize()
+	require.NoError(t, err)
+	require.NotEqual(t, pair.Serialized("M"), serialized, "it is in low-S form")
+	id, err := m.DeserializeIdentity(pair.Serialized("M"))
+	require.NoError(t, err)
+	require.Equal(t, id.Key(), signer.Key())
+	sig, err := signer.Sign([]byte("m"))
+	require.NoError(t, err)
+	require.NoError(t, id.Verify([]byte("m"), sig))
+
+	_, _, err = mspdir.LoadLocal(folder(other.Issue(t, "o"), admin), "M")
+	require.ErrorContains(t, err, "signcerts/cert.pem: the supplied identity is not valid: x509: certificate signed by unknown authority")
+	_, _, err = mspdir.LoadLocal(folder(pair), "M")
+	require.ErrorContains(t, err, "administrators must be declared when no admin ou classification is set")
+	_, _, err = mspdir.LoadLocal(t.TempDir(), "M")
+	require.ErrorContains(t, err, "could not load a valid ca certificate")
+	dir := folder(pair, admin)
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "keystore")))
+	_, _, err = mspdir.LoadLocal(dir, "M")
+	require.ErrorContains(t, err, "could not load a private key from directory ")
+}

@@ -9,9 +9,23 @@ import (
 	"raftmig/orderer/msp"
 )
 
-// LoadSigner reads the signing identity of the local MSP folder dir. It does
-// not look at dates; see CheckExpiry.
+// LoadSigner reads the signing identity of the local MSP folder dir, and
+// nothing else of it. It does not look at dates; see CheckExpiry.
 func LoadSigner(dir, mspID string) (msp.SigningIdentity, error) {
+	s, err := loadSigner(dir, mspID)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// signer is a signing identity with the files that it came from.
+type signer struct {
+	msp.SigningIdentity
+	cert, key pemFile
+}
+
+func loadSigner(dir, mspID string) (*signer, error) {
 	if err := checkFolder(dir); err != nil {
 		return nil, err
 	}
@@ -30,9 +44,9 @@ func LoadSigner(dir, mspID string) (msp.SigningIdentity, error) {
 	}
 	cert := certs[0]
 	for _, key := range keys {
-		signer, err := msp.NewSigningIdentity(mspID, cert.content, key.content)
+		id, err := msp.NewSigningIdentity(mspID, cert.content, key.content)
 		if err == nil {
-			return signer, nil
+			return &signer{SigningIdentity: id, cert: cert, key: key}, nil
 		}
 		passedOver = append(passedOver, fmt.Errorf("%s with %s: %w", cert.path, key.path, err))
 	}
