@@ -13,6 +13,7 @@ package broadcast
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -120,7 +121,7 @@ func (h *Handler) verify(it *item, raw []byte, address string) {
 	it.labels = labels{channel: unknown, kind: unknown}
 	msg, err := protoutil.ParseMessage(raw)
 	if err != nil {
-		it.refusal = refuse(cb.Status_BAD_REQUEST, err)
+		it.refusal = refuse(cb.Status_BAD_REQUEST, fmt.Errorf("could not determine channel ID: %w", err))
 		return
 	}
 	header, isConfig, channel, err := h.route(msg)

@@ -10,6 +10,7 @@ import (
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"golang.org/x/sync/semaphore"
+	"google.golang.org/grpc/status"
 
 	"raftmig/orderer/consensus"
 	"raftmig/orderer/protoutil"
@@ -188,6 +189,9 @@ func (p *pipeline) ended(err error) error {
 	if errors.Is(err, io.EOF) {
 		p.h.logger.Debugf("Received EOF from %s, hangup", p.address)
 		return nil
+	}
+	if _, isStatus := status.FromError(err); !isStatus {
+		err = status.FromContextError(err).Err()
 	}
 	p.h.logger.Warnf("Error reading from %s: %s", p.address, err)
 	return err
