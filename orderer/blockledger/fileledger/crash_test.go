@@ -16,42 +16,34 @@ import (
 // part of the index. What was stored before is there after opening, the torn
 // block is not, and the ledger goes on from there.
 func TestLedgerOpensAfterATearAtEveryByteOfTheTail(t *testing.T) {
-	blocks := chain(30, 0, 40, 60)
-	for _, index := range []string{"with the index of before", "with the index of after", "without index"} {
-		t.Run(index, func(t *testing.T) {
-			dir := t.TempDir()
-			f := openWith(t, dir, options{})
-			appendAll(t, ledgerOf(t, f, "ch"), blocks[:2])
-			require.NoError(t, f.Close())
-			before := blockFileContent(t, dir, "ch", 0)
-			old := filepath.Join(t.TempDir(), "index")
-			require.NoError(t, os.CopyFS(old, os.DirFS(filepath.Join(dir, "index"))))
-			f = openWith(t, dir, options{})
-			appendAll(t, ledgerOf(t, f, "ch"), blocks[2:3])
-			require.NoError(t, f.Close())
-			after := blockFileContent(t, dir, "ch", 0)
+	t.Parallel()
+	blocks := chain(30, 0, 150, 60)
+	dir := t.TempDir()
+	f := openWith(t, dir, options{})
+	l := ledgerOf(t, f, "ch")
+	appendAll(t, l, blocks[:2])
+	before, indexBefore := blockFileContent(t, dir, "ch", 0), indexOf(t, f, "ch")
+	appendAll(t, l, blocks[2:3])
+	after, indexAfter := blockFileContent(t, dir, "ch", 0), indexOf(t, f, "ch")
 
+	for name, index := range map[string]map[string]string{
+		"with the index of before": indexBefore, "with the index of after": indexAfter, "without index": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
 			for size := len(before); size <= len(after); size++ {
-				crashed := t.TempDir()
-				chainDir := filepath.Join(crashed, "chains", "ch")
+				closeLedger(t, f, "torn")
+				chainDir := filepath.Join(dir, "chains", "torn")
 				require.NoError(t, os.MkdirAll(chainDir, 0o755))
 				require.NoError(t, os.WriteFile(blockFile(chainDir, 0), after[:size], 0o644))
-				switch index {
-				case "with the index of before":
-					require.NoError(t, os.CopyFS(filepath.Join(crashed, "index"), os.DirFS(old)))
-				case "with the index of after":
-					require.NoError(t, os.CopyFS(filepath.Join(crashed, "index"), os.DirFS(filepath.Join(dir, "index"))))
-				}
+				setIndex(t, f, "torn", index)
 				want := 2
 				if size == len(after) {
 					want = 3
 				}
-				f := openWith(t, crashed, options{})
-				l := ledgerOf(t, f, "ch")
+				l := ledgerOf(t, f, "torn")
 				require.Equal(t, uint64(want), l.Height(), "cut at %d", size)
 				appendAll(t, l, blocks[want:])
-				require.Len(t, readAll(t, l), 4)
-				require.NoError(t, f.Close())
+				require.Len(t, readAll(t, reopen(t, f, "torn")), 4)
 			}
 		})
 	}
@@ -60,40 +52,35 @@ func TestLedgerOpensAfterATearAtEveryByteOfTheTail(t *testing.T) {
 // Pages of the last write may reach the disk in any order: the file has its
 // full size, but some bytes are zero.
 func TestTornLastRecordOfFullSizeIsCutOff(t *testing.T) {
+	t.Parallel()
 	blocks := chain(30, 200, 60)
+	dir := t.TempDir()
+	f := openWith(t, dir, options{})
+	l := ledgerOf(t, f, "ch")
+	appendAll(t, l, blocks[:1])
+	good := len(blockFileContent(t, dir, "ch", 0))
+	appendAll(t, l, blocks[1:2])
+	whole := blockFileContent(t, dir, "ch", 0)
+	path := blockFile(filepath.Join(dir, "chains", "ch"), 0)
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		require.NoError(rt, err)
-		f := openWith(t, dir, options{})
-		l := ledgerOf(t, f, "ch")
-		appendAll(t, l, blocks[:1])
-		good := len(blockFileContent(t, dir, "ch", 0))
-		appendAll(t, l, blocks[1:2])
-		require.NoError(rt, f.Close())
-		require.NoError(rt, os.RemoveAll(filepath.Join(dir, "index")))
-
-		path := blockFile(filepath.Join(dir, "chains", "ch"), 0)
-		content, err := os.ReadFile(path)
-		require.NoError(rt, err)
+		closeLedger(rt, f, "ch")
 		// Metadata lies behind the data and is under no hash: only a loss in
 		// what the hashes cover, or that breaks the record, can be seen.
-		covered := len(content) - len("signature") - 8
+		covered := len(whole) - len("signature") - 8
 		from := rapid.IntRange(good, covered-1).Draw(rt, "from")
 		to := rapid.IntRange(from+1, covered).Draw(rt, "to")
-		original := bytes.Clone(content[from:to])
+		content := bytes.Clone(whole)
 		clear(content[from:to])
-		require.NoError(rt, os.WriteFile(path, content, 0o644))
-
-		f = openWith(t, dir, options{})
-		l = ledgerOf(t, f, "ch")
 		want := uint64(1)
-		if bytes.Equal(original, content[from:to]) {
+		if bytes.Equal(whole, content) {
 			want = 2
 		}
+		require.NoError(rt, os.WriteFile(path, content, 0o644))
+		setIndex(rt, f, "ch", nil)
+		l := reopen(rt, f, "ch")
 		require.Equal(rt, want, l.Height())
 		appendAll(t, l, blocks[want:])
-		require.Len(rt, readAll(t, l), 3)
-		require.NoError(rt, f.Close())
+		require.Len(rt, readAll(t, reopen(rt, f, "ch")), 3)
 	})
 }
 

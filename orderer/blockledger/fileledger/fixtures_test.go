@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	cb "github.com/hyperledger/fabric-protos-go/common"
@@ -128,7 +129,7 @@ var damages = map[string]func(t *testing.T, index string){
 			require.NoError(t, os.WriteFile(n, bytes.Repeat([]byte("noise"), 100), 0o644))
 		}
 	},
-	"a file instead of a folder's content": func(t *testing.T, index string) {
+	"without the end of its log": func(t *testing.T, index string) {
 		names, err := filepath.Glob(filepath.Join(index, "*.log"))
 		require.NoError(t, err)
 		for _, n := range names {
@@ -138,10 +139,15 @@ var damages = map[string]func(t *testing.T, index string){
 }
 
 func TestFabricsLedgersOpenWhateverTheIndex(t *testing.T) {
+	t.Parallel()
 	for _, name := range fixtures(t) {
 		for damage, apply := range damages {
 			t.Run(filepath.Base(name)+"/index "+damage, func(t *testing.T) {
-				for _, dir := range unpack(t, name) {
+				nodes := unpack(t, name)
+				if strings.HasPrefix(damage, "without") { // variants of damage: one node each is enough
+					nodes = nodes[:1]
+				}
+				for _, dir := range nodes {
 					want := dump(t, dir)
 					apply(t, filepath.Join(dir, "index"))
 					f, err := New(dir, Options{})
@@ -164,6 +170,7 @@ func TestFabricsLedgersOpenWhateverTheIndex(t *testing.T) {
 }
 
 func TestLedgerWrittenHereEqualsFabrics(t *testing.T) {
+	t.Parallel()
 	for _, name := range fixtures(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			for _, dir := range unpack(t, name) {

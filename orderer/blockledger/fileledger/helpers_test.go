@@ -8,6 +8,7 @@ import (
 
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	"github.com/stretchr/testify/require"
+	"github.com/syndtr/goleveldb/leveldb/util"
 	"go.uber.org/zap"
 
 	"raftmig/orderer/metrics"
@@ -104,4 +105,41 @@ func openWith(t testing.TB, dir string, o options) *Factory {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = f.Close() })
 	return f
+}
+
+// reopen closes a channel's ledger and opens it again, as a restart would.
+func reopen(t require.TestingT, f *Factory, channelID string) *Ledger {
+	closeLedger(t, f, channelID)
+	l, err := f.GetOrCreate(channelID)
+	require.NoError(t, err)
+	return l.(*Ledger)
+}
+
+func closeLedger(t require.TestingT, f *Factory, channelID string) {
+	if l := f.ledgers[channelID]; l != nil {
+		require.NoError(t, l.close())
+		delete(f.ledgers, channelID)
+	}
+}
+
+// indexOf returns a channel's part of the index.
+func indexOf(t require.TestingT, f *Factory, channelID string) map[string]string {
+	content := map[string]string{}
+	x := newIndex(f.db, channelID)
+	it := f.db.NewIterator(util.BytesPrefix(x.prefix), nil)
+	defer it.Release()
+	for it.Next() {
+		content[string(it.Key()[len(x.prefix):])] = string(it.Value())
+	}
+	require.NoError(t, it.Error())
+	return content
+}
+
+// setIndex makes content a channel's part of the index.
+func setIndex(t require.TestingT, f *Factory, channelID string, content map[string]string) {
+	x := newIndex(f.db, channelID)
+	require.NoError(t, x.clear())
+	for k, v := range content {
+		require.NoError(t, f.db.Put(x.key([]byte(k)...), []byte(v), nil))
+	}
 }

@@ -1,6 +1,7 @@
 package fileledger
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -42,54 +43,43 @@ func TestBlockByNumber(t *testing.T) {
 // Files roll as Fabric's do, and a ledger of many files opens whatever became
 // of the index.
 func TestLedgerOfManyFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	f := openWith(t, dir, options{})
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		require.NoError(rt, err)
-		o := options{maxFileSize: rapid.Int64Range(200, 600).Draw(rt, "maxFileSize"), tailBytes: 300}
+		require.NoError(rt, f.Remove("ch"))
+		f.opts.maxFileSize, f.opts.tailBytes = rapid.Int64Range(200, 600).Draw(rt, "maxFileSize"), 300
 		blocks := chain(rapid.SliceOfN(rapid.IntRange(0, 700), 1, 25).Draw(rt, "sizes")...)
-		f := openWith(t, dir, o)
-		l := ledgerOf(t, f, "ch")
-		appendAll(t, l, blocks)
-		require.NoError(rt, f.Close())
-		want := dump(t, dir)
+		appendAll(t, ledgerOf(t, f, "ch"), blocks)
+		want := indexOf(rt, f, "ch")
 
 		files, err := blockFiles(filepath.Join(dir, "chains", "ch"))
 		require.NoError(rt, err)
 		for _, n := range files {
-			if content := blockFileContent(t, dir, "ch", n); int64(len(content)) > o.maxFileSize {
-				_, size, err := readAt(mustOpen(rt, blockFile(filepath.Join(dir, "chains", "ch"), n)), 0)
+			if content := blockFileContent(t, dir, "ch", n); int64(len(content)) > f.opts.maxFileSize {
+				_, size, err := readAt(bytes.NewReader(content), 0)
 				require.NoError(rt, err)
 				require.Equal(rt, int64(len(content)), size, "only a single block may exceed the limit")
 			}
 		}
 		switch rapid.IntRange(0, 2).Draw(rt, "index") {
-		case 0:
-			require.NoError(rt, os.RemoveAll(filepath.Join(dir, "index")))
+		case 0: // absent
+			setIndex(rt, f, "ch", nil)
 		case 1: // behind: as it was some blocks ago
-			f := openWith(t, dir, o)
 			x := newIndex(f.db, "ch")
 			back := uint64(rapid.IntRange(0, len(blocks)-1).Draw(rt, "checkpoint"))
 			at, _ := x.location(back)
 			b := x.newBatch()
 			b.block(back, at)
-			require.NoError(rt, b.write(true))
-			require.NoError(rt, f.Close())
+			require.NoError(rt, b.write(false))
 		}
-		f = openWith(t, dir, o)
-		l = ledgerOf(t, f, "ch")
+		l := reopen(rt, f, "ch")
 		require.Equal(rt, uint64(len(blocks)), l.Height())
 		for i, b := range readAll(t, l) {
 			require.Equal(rt, protoutil.MustMarshal(blocks[i]), protoutil.MustMarshal(b))
 		}
-		require.NoError(rt, f.Close())
-		require.Equal(rt, want, dump(t, dir))
+		require.Equal(rt, want, indexOf(rt, f, "ch"))
 	})
-}
-
-func mustOpen(t require.TestingT, path string) *os.File {
-	f, err := os.Open(path)
-	require.NoError(t, err)
-	return f
 }
 
 func TestAMissingOrWrongIndexEntryIsRepairedWhenItIsRead(t *testing.T) {
