@@ -200,9 +200,10 @@ func (n *node) startChannels() error {
 }
 
 func (n *node) processing() msgprocessor.Options {
+	bundles := channelconfig.NewFactory()
 	return msgprocessor.Options{
 		NewBundle: func(channelID string, config *cb.Config) (channelconfig.Resources, error) {
-			b, err := channelconfig.NewBundle(channelID, config)
+			b, err := bundles.NewBundle(channelID, config)
 			if err != nil {
 				return nil, err // not a nil *Bundle in an interface
 			}
