@@ -21,17 +21,15 @@ func Run(ctx context.Context, client runbook.Client, opts Options) error {
 	if opts.Reattach != nil {
 		m.reattach = func() tea.Cmd { return reattach(ctx, opts) }
 	}
-	po := []tea.ProgramOption{tea.WithContext(ctx), tea.WithAltScreen(), tea.WithFPS(fps(opts))}
+	out, show := output(opts.Out)
+	po := []tea.ProgramOption{tea.WithContext(ctx), tea.WithAltScreen(), tea.WithFPS(fps(opts)), tea.WithOutput(out)}
 	if opts.In != nil {
 		po = append(po, tea.WithInput(opts.In))
 	}
-	if opts.Out != nil {
-		po = append(po, tea.WithOutput(opts.Out))
-	}
-	end, err := tea.NewProgram(m, po...).Run()
+	end, err := tea.NewProgram(shell{model: m, show: show}, po...).Run()
 	last := m
-	if lm, ok := end.(model); ok {
-		last = lm
+	if s, ok := end.(shell); ok {
+		last = s.model
 	}
 	last.link.close()
 	if opts.Last != nil {
