@@ -44,6 +44,7 @@ func (c *TopLevel) setDefaults() {
 	orElse(&cl.ReplicationMaxRetries, 12)
 	orElse(&cl.SendBufferSize, 100)
 	orElse(&cl.CertExpirationWarningThreshold, 7*24*time.Hour)
+	orElse(&c.ChannelParticipation.MaxRequestBodySize, 1<<20)
 	c.setKafkaDefaults()
 }
 
