@@ -3,9 +3,11 @@ package msp_test
 import (
 	"crypto/ecdsa"
 	"crypto/sha256"
+	"os"
 	"sync"
 	"testing"
 
+	"github.com/golang/protobuf/proto"
 	mspproto "github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/stretchr/testify/require"
 
@@ -40,12 +42,21 @@ func TestOneMSPServesManyGoroutines(t *testing.T) {
 }
 
 func FuzzDeserializeIdentity(f *testing.F) {
-	root := msptest.NewCA(f, "ca")
-	m := newMSP(f, msp.V1_4_3, root)
+	// Fixed certificates: every worker must know the CA of the seeds.
+	raw, err := os.ReadFile("testdata/org1.mspconfig")
+	require.NoError(f, err)
+	conf := &mspproto.MSPConfig{}
+	require.NoError(f, proto.Unmarshal(raw, conf))
+	m, err := msp.New(msp.V1_4_3, conf)
+	require.NoError(f, err)
 	mgr, err := msp.NewManager([]msp.MSP{m})
 	require.NoError(f, err)
-	f.Add(root.Issue(f, "c", msptest.OU("client")).Serialized(orgID))
-	f.Add(root.Serialized(orgID))
+	user, err := os.ReadFile("testdata/user1.identity")
+	require.NoError(f, err)
+	id, err := mgr.DeserializeIdentity(user)
+	require.NoError(f, err)
+	require.NoError(f, id.Validate())
+	f.Add(user)
 	f.Add([]byte("\x12\x00\x0a\x07Org1MSP"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		id, err := mgr.DeserializeIdentity(b)
