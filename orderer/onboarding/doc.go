@@ -1,0 +1,15 @@
+// Package onboarding fetches whole channels from other orderers: for a new
+// node that starts from a config block of the system channel (spec 5.4,
+// Replicator), and for channels that a running node stores but does not order
+// until it is one of their consenters (InactiveChainReplicator).
+//
+// What is believed: the boot block, which the operator gave. The system channel
+// is believed as far as its blocks are linked by hashes to the boot block. The
+// genesis block of another channel is in the system channel; the blocks after it
+// are believed if the orderers that its own configuration names have signed
+// them.
+//
+// The order makes it safe to be killed at any time: the system channel's ledger
+// is written last, so its height tells the next start whether the replication
+// was finished; a ledger that is there in part is continued.
+package onboarding

@@ -1,0 +1,112 @@
+package onboarding
+
+import (
+	"errors"
+	"fmt"
+
+	cb "github.com/hyperledger/fabric-protos-go/common"
+
+	"raftmig/orderer/blockledger"
+	"raftmig/orderer/channelconfig"
+	"raftmig/orderer/cluster"
+	"raftmig/orderer/policies"
+	"raftmig/orderer/protoutil"
+)
+
+// verifier checks the blocks of one channel, one buffer after the other, against
+// the configuration that the blocks before have led to.
+type verifier struct {
+	channelID string
+	current   channelconfig.Resources
+}
+
+// newVerifier begins at a config block that is believed.
+func newVerifier(configBlock *cb.Block) (*verifier, error) {
+	config, err := resourcesOf(configBlock)
+	if err != nil {
+		return nil, err
+	}
+	return &verifier{channelID: config.ConfigtxValidator().ChannelID(), current: config}, nil
+}
+
+// verify checks consecutive blocks that follow those checked before.
+func (v *verifier) verify(blocks []*cb.Block) error {
+	if err := cluster.VerifyBlocks(blocks, v.signatures); err != nil {
+		return err
+	}
+	for i := len(blocks) - 1; i >= 0; i-- {
+		if !isChannelConfig(blocks[i]) {
+			continue
+		}
+		next, err := resourcesOf(blocks[i])
+		if err != nil {
+			return fmt.Errorf("configuration in block [%d]: %w", blocks[i].Header.Number, err)
+		}
+		v.current = next
+		break
+	}
+	return nil
+}
+
+func (v *verifier) signatures(signatures []*protoutil.SignedData, config *cb.ConfigEnvelope) error {
+	rules := v.current
+	if config != nil {
+		bundle, err := channelconfig.NewBundle(v.channelID, config.Config)
+		if err != nil {
+			return err
+		}
+		rules = bundle
+	}
+	policy, ok := rules.PolicyManager().GetPolicy(policies.BlockValidation)
+	if !ok {
+		return fmt.Errorf("policy %s wasn't found", policies.BlockValidation)
+	}
+	return policy.EvaluateSignedData(signatures)
+}
+
+// isChannelConfig reports whether a block carries its channel's configuration.
+func isChannelConfig(block *cb.Block) bool {
+	if !protoutil.IsConfigBlock(block) {
+		return false
+	}
+	env, err := protoutil.EnvelopeAt(block, 0)
+	if err != nil {
+		return false
+	}
+	h, err := protoutil.ChannelHeader(env)
+	return err == nil && h.Type == int32(cb.HeaderType_CONFIG)
+}
+
+func resourcesOf(configBlock *cb.Block) (channelconfig.Resources, error) {
+	env, err := protoutil.EnvelopeAt(configBlock, 0)
+	if err != nil {
+		return nil, err
+	}
+	return channelconfig.NewBundleFromEnvelope(env)
+}
+
+// endpointsIn returns the orderers that a configuration names.
+func endpointsIn(config channelconfig.Resources) ([]cluster.Endpoint, error) {
+	ord, ok := config.OrdererConfig()
+	if !ok {
+		return nil, errors.New("the configuration has no Orderer group")
+	}
+	return cluster.EndpointsOf(config.ChannelConfig(), ord), nil
+}
+
+// lastConfigBlock returns the config block in force at a ledger's end.
+func lastConfigBlock(ledger blockledger.Reader) (*cb.Block, error) {
+	last, err := ledger.BlockByNumber(ledger.Height() - 1)
+	if err != nil {
+		return nil, fmt.Errorf("reading the last block: %w", err)
+	}
+	index, err := protoutil.LastConfigIndex(last.Block)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := ledger.BlockByNumber(index)
+	if err != nil {
+		return nil, fmt.Errorf("reading config block [%d]: %w", index, err)
+	}
+	return entry.Block, nil
+}
