@@ -72,12 +72,12 @@ func (m *model) matrixBelow(width, height int) []string {
 	table := present.ChannelTable(m.snap, false)
 	rows := min(height-2, len(table.Rows)+1)
 	out := make([]string, height-rows-1, height)
-	out = append(out, components.FitLine(m.st, m.channelsSum(), width))
+	out = append(out, components.FitLine(m.st, m.channelsSum(width), width))
 	return append(out, components.Table(m.st, table, width, components.TableView{Selected: -1, Offset: present.WorstChannel(m.snap, rows-1), Height: rows})...)
 }
 
 // channelsSum sums the matrix up and says how old it is.
-func (m *model) channelsSum() present.Line {
+func (m *model) channelsSum(width int) present.Line {
 	sum := present.ChannelsLine(m.snap)
 	if m.snap == nil || len(m.snap.Channels) == 0 {
 		return sum
@@ -85,7 +85,11 @@ func (m *model) channelsSum() present.Line {
 	if m.lost {
 		return append(sum, present.Span{Tone: present.Bad, Text: "; seen at " + present.Clock(m.snap.ObservedAt, nil)})
 	}
-	return append(sum, present.Span{Tone: present.Muted, Text: "; seen " + present.Age(m.now, m.snap.ObservedAt) + "; * system"})
+	sum = append(sum, present.Span{Tone: present.Muted, Text: "; seen " + present.Age(m.now, m.snap.ObservedAt)})
+	if legend := "; * system"; widthOf(sum.String())+len(legend) <= width {
+		sum = append(sum, present.Span{Tone: present.Muted, Text: legend})
+	}
+	return sum
 }
 
 // fitted cuts text to height rows and says that there is more.
@@ -179,7 +183,7 @@ func (m *model) logPage(width, height int) []string {
 // channelsPage is the matrix, and below it the selected channel node by node.
 func (m *model) channelsPage(width, height int) []string {
 	s := m.snap
-	out := []string{components.FitLine(m.st, m.channelsSum(), width)}
+	out := []string{components.FitLine(m.st, m.channelsSum(width), width)}
 	if s == nil || len(s.Channels) == 0 {
 		return out
 	}
