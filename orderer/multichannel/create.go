@@ -162,8 +162,8 @@ func (r *Registrar) startNew(res *resources) error {
 	if err != nil {
 		return fmt.Errorf("Error creating chain support: %w", err) //nolint:staticcheck // Fabric's text
 	}
-	if system := r.SystemChannel(); system != nil && system.ChannelID() == res.channelID {
-		return errors.New("the system channel cannot be made anew while the process runs")
+	if _, ok := res.current().ConsortiumsConfig(); ok {
+		r.makeSystem(c)
 	}
 	r.add(c)
 	c.chain.Start()

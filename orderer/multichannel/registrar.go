@@ -138,18 +138,23 @@ func (r *Registrar) buildSystem(res *resources) (*ChainSupport, error) {
 	if err != nil {
 		return nil, fmt.Errorf("Error creating chain support: %w", err) //nolint:staticcheck // Fabric's text
 	}
-	c.Processor = msgprocessor.NewSystemChannel(c, r.options.Processing)
 	genesis, err := res.ledger.BlockByNumber(0)
 	if err != nil {
 		return nil, fmt.Errorf("Error reading genesis block of system channel '%s': %w", res.channelID, err) //nolint:staticcheck // Fabric's text
 	}
 	r.options.Logger.Infof("Starting system channel '%s' with genesis block hash %x and orderer type %s",
 		res.channelID, protoutil.BlockHeaderHash(genesis.Block.Header), c.SharedConfig().ConsensusType())
+	r.makeSystem(c)
 	r.add(c)
-	r.mu.Lock()
-	r.system = c
-	r.mu.Unlock()
 	return c, nil
+}
+
+// makeSystem gives a channel the system channel's processor and place.
+func (r *Registrar) makeSystem(c *ChainSupport) {
+	c.Processor = msgprocessor.NewSystemChannel(c, r.options.Processing)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.system = c
 }
 
 func (r *Registrar) add(c *ChainSupport) {

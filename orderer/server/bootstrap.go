@@ -19,24 +19,25 @@ type bootBlock struct {
 	block         *cb.Block
 	channelID     string
 	consensusType string
+	config        channelconfig.Resources
 }
 
 // parseConfigBlock reads the configuration in a config block of a channel
 // with orderers.
-func parseConfigBlock(block *cb.Block) (*bootBlock, channelconfig.Resources, error) {
+func parseConfigBlock(block *cb.Block) (*bootBlock, error) {
 	env, err := protoutil.EnvelopeAt(block, 0)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	config, err := channelconfig.NewBundleFromEnvelope(env)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	o, ok := config.OrdererConfig()
 	if !ok {
-		return nil, nil, errors.New("the configuration has no Orderer group")
+		return nil, errors.New("the configuration has no Orderer group")
 	}
-	return &bootBlock{block, config.ConfigtxValidator().ChannelID(), o.ConsensusType()}, config, nil
+	return &bootBlock{block, config.ConfigtxValidator().ChannelID(), o.ConsensusType(), config}, nil
 }
 
 // readBootstrapFile reads and checks the bootstrap block.
@@ -49,11 +50,11 @@ func readBootstrapFile(path string) (*bootBlock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unable to bootstrap orderer. Error unmarshalling genesis block: %w", err)
 	}
-	boot, config, err := parseConfigBlock(block)
+	boot, err := parseConfigBlock(block)
 	if err != nil {
 		return nil, fmt.Errorf("Failed validating bootstrap block: %w", err) //nolint:staticcheck // Fabric's text
 	}
-	if _, ok := config.ConsortiumsConfig(); !ok {
+	if _, ok := boot.config.ConsortiumsConfig(); !ok {
 		return nil, errors.New("Failed validating bootstrap block: the block isn't a system channel block because it lacks ConsortiumsConfig") //nolint:staticcheck // Fabric's text
 	}
 	return boot, nil
@@ -111,11 +112,11 @@ func (n *node) systemChannel(ledgers blockledger.Factory) (*bootBlock, error) {
 		if err != nil {
 			return nil, fmt.Errorf("finding the configuration of channel %s: %w", id, err)
 		}
-		boot, config, err := parseConfigBlock(block)
+		boot, err := parseConfigBlock(block)
 		if err != nil {
 			return nil, fmt.Errorf("configuration of channel %s in block [%d]: %w", id, block.Header.Number, err)
 		}
-		if _, ok := config.ConsortiumsConfig(); ok {
+		if _, ok := boot.config.ConsortiumsConfig(); ok {
 			n.log.Infof("Found system channel config block, number: %d", block.Header.Number)
 			return boot, nil
 		}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"raftmig/orderer/consensus/inactive"
 	"raftmig/orderer/consensus/kafka"
 	"raftmig/orderer/localconfig"
+	"raftmig/orderer/onboarding"
 )
 
 // clusterParts are what only a node of cluster type has.
@@ -30,7 +32,7 @@ type clusterParts struct {
 	client     cluster.ClientTLS
 	comm       *cluster.Comm
 	pullers    *cluster.PullerFactory
-	inactive   inactive.Tracker // nil without a system channel
+	replicator *onboarding.InactiveChainReplicator // nil without a system channel
 }
 
 // ownListener reports whether the cluster has a listener of its own, and
@@ -53,7 +55,7 @@ func ownListener(c localconfig.Cluster) (bool, error) {
 
 // setUpCluster makes what the Raft consenter needs: listener, communication,
 // block pulling.
-func (n *node) setUpCluster(boot *bootBlock) error {
+func (n *node) setUpCluster(ctx context.Context, boot *bootBlock) error {
 	g := n.conf.General
 	c := &clusterParts{}
 	var err error
@@ -89,7 +91,7 @@ func (n *node) setUpCluster(boot *bootBlock) error {
 		Logger: logging.Logger("orderer.common.cluster.puller"),
 	})
 	n.cluster = c
-	return n.replicate(boot)
+	return n.replicate(ctx, boot)
 }
 
 // listenForCluster opens the cluster's own listener, with mutual TLS.
@@ -173,10 +175,10 @@ func (n *node) consenters() (map[string]consensus.Consenter, error) {
 			return nil, err
 		}
 		result[channelconfig.ConsensusEtcdRaft] = raft
-		options.Inactive = c.inactive
-		if c.inactive == nil {
+		if c.replicator == nil {
 			return result, nil // without a system channel there is nothing to migrate
 		}
+		options.Inactive = c.replicator
 	}
 	if n.conf.Kafka.Verbose {
 		if err := logging.ActivateSpec(logging.Spec() + ":orderer.consensus.kafka.sarama=debug"); err != nil {
@@ -194,11 +196,15 @@ func (n *node) consenters() (map[string]consensus.Consenter, error) {
 
 func (n *node) raftConsenter(c *clusterParts) (consensus.Consenter, error) {
 	k := n.conf.Consensus
+	var tracker inactive.Tracker // a nil interface without a system channel
+	if c.replicator != nil {
+		tracker = c.replicator
+	}
 	raft, err := etcdraft.New(etcdraft.Options{
 		WALDir: k.WALDir, SnapDir: k.SnapDir, EvictionSuspicion: k.EvictionSuspicion, TickIntervalOverride: k.TickIntervalOverride,
 		RPCTimeout: n.conf.General.Cluster.RPCTimeout, ServerCert: c.serverCert, Comm: c.comm,
 		NewPuller: func(s consensus.ConsenterSupport) (etcdraft.BlockPuller, error) { return c.pullers.ForChain(s) },
-		Inactive:  c.inactive, Metrics: n.metrics, Logger: n.options.Logging.Logger("orderer.consensus.etcdraft"), Fatal: n.fail,
+		Inactive:  tracker, Metrics: n.metrics, Logger: n.options.Logging.Logger("orderer.consensus.etcdraft"), Fatal: n.fail,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the Raft consenter: %w", err)

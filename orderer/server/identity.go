@@ -13,19 +13,10 @@ import (
 // by the rules of MSP 1.4.3 (spec 7.6).
 func loadIdentity(conf *localconfig.TopLevel, now time.Time) (msp.SigningIdentity, error) {
 	dir, id := conf.General.LocalMSPDir, conf.General.LocalMSPID
-	mspConf, err := mspdir.Load(dir, id)
-	if err != nil {
-		return nil, fmt.Errorf("Failed to get local msp config from directory %s: %w", dir, err) //nolint:staticcheck // Fabric's text
-	}
-	local, err := msp.New(msp.V1_4_3, mspConf)
-	if err != nil {
-		return nil, fmt.Errorf("Failed to setup local msp with config: %w", err) //nolint:staticcheck // Fabric's text
-	}
-	keys := dir
 	if ks := conf.General.BCCSP.SW.FileKeystore.KeyStorePath; ks != "" {
 		return nil, fmt.Errorf("General.BCCSP.SW.FileKeyStore.KeyStore is %s: keys outside of the MSP folder are not supported", ks)
 	}
-	signer, err := mspdir.LoadSigner(keys, id)
+	local, signer, err := mspdir.LoadLocal(dir, id)
 	if err != nil {
 		return nil, fmt.Errorf("Failed to get local MSP identity: %w", err) //nolint:staticcheck // Fabric's text
 	}

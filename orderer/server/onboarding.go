@@ -1,38 +1,61 @@
 package server
 
 import (
-	"errors"
-	"sync"
+	"context"
+	"fmt"
 
-	cb "github.com/hyperledger/fabric-protos-go/common"
+	"raftmig/orderer/cluster"
+	"raftmig/orderer/onboarding"
 )
 
-// tracker remembers the channels that this node does not service.
-type tracker struct {
-	mu       sync.Mutex
-	channels map[string]bool
+// onboardingConfig is what both replicators need; logger is their name.
+func (n *node) onboardingConfig(logger string) onboarding.Config {
+	return onboarding.Config{
+		Ledgers:    n.ledgers,
+		NewPuller:  func(t cluster.PullTarget) cluster.ChainPuller { return n.cluster.pullers.New(t) },
+		Signer:     n.signer,
+		ServerCert: n.cluster.serverCert,
+		MaxRetries: n.conf.General.Cluster.ReplicationMaxRetries,
+		Logger:     n.options.Logging.Logger(logger),
+	}
 }
 
-// TrackChain implements inactive.Tracker.
-func (t *tracker) TrackChain(channelID string, _ *cb.Block) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.channels[channelID] = true
-}
-
-// replicate fetches the ledgers up to the boot block if they are behind.
-func (n *node) replicate(boot *bootBlock) error {
+// replicate fetches the ledgers up to the boot block if they are behind it.
+func (n *node) replicate(ctx context.Context, boot *bootBlock) error {
 	if boot == nil {
 		return nil
 	}
-	n.cluster.inactive = &tracker{channels: map[string]bool{}}
-	l, err := n.ledgers.GetOrCreate(boot.channelID)
-	if err != nil {
-		return err
+	// the boot block names the orderers that are asked; their TLS CAs are not
+	// known from any ledger yet
+	n.trust.update(boot.channelID, boot.config)
+	if err := onboarding.NewReplicator(n.onboardingConfig("orderer.common.cluster.replication")).Replicate(ctx, boot.block); err != nil {
+		return fmt.Errorf("Failed to replicate chains: %w", err) //nolint:staticcheck // as Fabric's
 	}
-	if boot.block.Header.Number < l.Height() {
-		n.options.Logging.Logger("orderer.common.cluster").Info("Replication isn't needed")
-		return nil
+	return nil
+}
+
+// trackInactive makes the replicator of inactive channels. It runs from
+// runInactive on, when the registrar has all chains.
+func (n *node) trackInactive(boot *bootBlock) {
+	if n.cluster == nil || boot == nil {
+		return
 	}
-	return errors.New("replication is not available yet")
+	n.cluster.replicator = onboarding.NewInactiveChainReplicator(onboarding.InactiveConfig{
+		Config: n.onboardingConfig("orderer.common.onboarding"), SystemChannel: boot.channelID,
+		CreateChain:     n.manager.CreateChain,
+		RefreshInterval: n.conf.General.Cluster.ReplicationBackgroundRefreshInterval,
+	})
+}
+
+func (n *node) runInactive() {
+	if n.cluster == nil || n.cluster.replicator == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.cluster.replicator.Run(ctx)
+	}()
+	n.onCleanup(func() { cancel(); <-done })
 }

@@ -96,7 +96,7 @@ func Run(ctx context.Context, conf *localconfig.TopLevel, o Options) (err error)
 		}
 	}()
 	n.greet()
-	if err := n.start(); err != nil {
+	if err := n.start(ctx); err != nil {
 		return flogging.Panicf(n.log, "%w", err)
 	}
 	return n.serve(ctx)
@@ -129,7 +129,7 @@ func (n *node) fail(err error) {
 }
 
 // start does everything up to the registration of the services (appendix D, 2 to 10).
-func (n *node) start() error {
+func (n *node) start(ctx context.Context) error {
 	var err error
 	if n.signer, err = loadIdentity(n.conf, time.Now()); err != nil {
 		return err
@@ -166,14 +166,14 @@ func (n *node) start() error {
 	}
 	if isCluster {
 		n.log.Info("Setting up cluster")
-		if err := n.setUpCluster(boot); err != nil {
+		if err := n.setUpCluster(ctx, boot); err != nil {
 			return err
 		}
 	}
 	if err := n.trackCertificates(); err != nil {
 		return err
 	}
-	return n.startChannels()
+	return n.startChannels(boot)
 }
 
 func (n *node) warnIf(doing string, err error) {
@@ -183,7 +183,7 @@ func (n *node) warnIf(doing string, err error) {
 }
 
 // startChannels makes the registrar, the consenters and the chains.
-func (n *node) startChannels() error {
+func (n *node) startChannels(boot *bootBlock) error {
 	n.manager = multichannel.NewRegistrar(multichannel.Options{
 		Ledgers: n.ledgers, Signer: n.signer, Processing: n.processing(),
 		CutterMetrics: blockcutter.NewMetrics(n.metrics),
@@ -191,12 +191,17 @@ func (n *node) startChannels() error {
 		Fatal:         n.fail,
 		Logger:        n.options.Logging.Logger("orderer.commmon.multichannel"),
 	})
+	n.trackInactive(boot)
 	consenters, err := n.consenters()
 	if err != nil {
 		return err
 	}
 	n.onCleanup(func() { n.warnIf("stopping the chains", n.manager.Halt(stopPatience)) })
-	return n.manager.Initialize(consenters)
+	if err := n.manager.Initialize(consenters); err != nil {
+		return err
+	}
+	n.runInactive()
+	return nil
 }
 
 func (n *node) processing() msgprocessor.Options {
