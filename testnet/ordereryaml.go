@@ -71,12 +71,16 @@ func (m *Manifest) ordererYAML(n Node) ([]byte, error) {
 	return b.Bytes(), err
 }
 
+// logFormat is that of Fabric 2.5 without its colours (spec 8.7).
+const logFormat = "%{time:2006-01-02 15:04:05.000 MST} %{id:04x} %{level:.4s} [%{module}] %{shortfunc} -> %{message}"
+
 // ordererEnv is the environment of a node, beside its orderer.yaml. The admin
 // endpoint is set here: versions before 2.3 refuse its keys in the file.
 func ordererEnv(n Node) []string {
 	return []string{
 		"FABRIC_CFG_PATH=.",
 		"FABRIC_LOGGING_SPEC=info",
+		"FABRIC_LOGGING_FORMAT=" + logFormat,
 		fmt.Sprintf("ORDERER_ADMIN_LISTENADDRESS=%s:%d", host, n.Admin),
 	}
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -50,7 +51,7 @@ func New(p inventory.Process, o Options) (Controller, error) {
 		c.stopTimeout = defaultStopTimeout
 	}
 	if o.Tier == runbook.TierOrderers {
-		c.readyLine = OrdererReady
+		c.readyLine, c.greeting = OrdererReady, true
 	}
 	for _, a := range c.addresses {
 		if _, _, err := net.SplitHostPort(a); err != nil {
@@ -83,6 +84,7 @@ type common struct {
 	addresses    []string
 	log          string
 	readyLine    string
+	greeting     bool // see accepts
 	startTimeout time.Duration
 	stopTimeout  time.Duration
 }
@@ -119,13 +121,20 @@ func poll(ctx context.Context, interval time.Duration, done func() (bool, error)
 	}
 }
 
-// accepts tells whether something accepts connections on address.
-func accepts(ctx context.Context, address string) bool {
+// accepts tells whether something accepts connections on address. With
+// greeting, a TLS handshake is tried on the connection, whatever comes of it:
+// an orderer writes an error into its log for every connection without one.
+func accepts(ctx context.Context, address string, greeting bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return false
+	}
+	if greeting {
+		// Nothing is sent or believed, so the certificate does not matter.
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) //nolint:gosec
+		_ = conn.(*tls.Conn).HandshakeContext(ctx)
 	}
 	_ = conn.Close()
 	return true
@@ -134,7 +143,7 @@ func accepts(ctx context.Context, address string) bool {
 // openAddress returns the first address that accepts connections, "" if none does.
 func (c *common) openAddress(ctx context.Context) string {
 	for _, a := range c.addresses {
-		if accepts(ctx, a) {
+		if accepts(ctx, a, c.greeting) {
 			return a
 		}
 	}
@@ -144,7 +153,7 @@ func (c *common) openAddress(ctx context.Context) string {
 // closedAddress returns the first address that accepts no connections, "" if all do.
 func (c *common) closedAddress(ctx context.Context) string {
 	for _, a := range c.addresses {
-		if !accepts(ctx, a) {
+		if !accepts(ctx, a, c.greeting) {
 			return a
 		}
 	}

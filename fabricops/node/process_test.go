@@ -70,7 +70,7 @@ func TestStartIsReadyAndStopIsDown(t *testing.T) {
 
 	before := time.Now()
 	require.NoError(t, c.Start(ctx))
-	require.True(t, accepts(ctx, p.Address))
+	require.True(t, accepts(ctx, p.Address, false))
 	s, err = c.Status(ctx)
 	require.NoError(t, err)
 	require.True(t, s.Running)
@@ -83,7 +83,7 @@ func TestStartIsReadyAndStopIsDown(t *testing.T) {
 	require.Equal(t, s, again)
 
 	require.NoError(t, c.Stop(ctx))
-	require.False(t, accepts(ctx, p.Address))
+	require.False(t, accepts(ctx, p.Address, false))
 	s, err = c.Status(ctx)
 	require.NoError(t, err)
 	require.False(t, s.Running)
@@ -175,7 +175,7 @@ func TestAPIDFileOfAnotherProcessIsNeverFollowed(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- victim.Wait() }()
 	defer func() { _ = victim.Process.Kill(); <-ended }()
-	waitFor(t, "victim serves", func() bool { return accepts(ctx, address) })
+	waitFor(t, "victim serves", func() bool { return accepts(ctx, address, false) })
 
 	for name, r := range map[string]string{
 		"another birth": fmt.Sprintf(`{"pid":%d,"birth":"x/1"}`, victim.Process.Pid),
@@ -192,10 +192,10 @@ func TestAPIDFileOfAnotherProcessIsNeverFollowed(t *testing.T) {
 		require.NoError(t, os.WriteFile(p.Control.PIDFile, []byte(r), 0o644))
 		require.NoError(t, c.Kill(ctx), name)
 	}
-	require.True(t, accepts(ctx, address), "the other process lives")
+	require.True(t, accepts(ctx, address, false), "the other process lives")
 	require.NoError(t, os.WriteFile(p.Control.PIDFile, []byte(fmt.Sprintf(`{"pid":%d,"birth":"x/1"}`, victim.Process.Pid)), 0o644))
 	require.NoError(t, c.Start(ctx))
-	require.True(t, accepts(ctx, p.Address))
+	require.True(t, accepts(ctx, p.Address, false))
 }
 
 func TestAProcessIsFoundThoughItsPIDFileWasNotWritten(t *testing.T) {
@@ -213,7 +213,7 @@ func TestAProcessIsFoundThoughItsPIDFileWasNotWritten(t *testing.T) {
 	require.WithinDuration(t, was.StartedAt, s.StartedAt, 2*time.Second)
 	require.NoError(t, controller(t, p).Start(ctx))
 	require.NoError(t, controller(t, p).Stop(ctx))
-	require.False(t, accepts(ctx, p.Address))
+	require.False(t, accepts(ctx, p.Address, false))
 }
 
 func startAndLeave() {

@@ -4,8 +4,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -237,7 +239,8 @@ func (e *encoder) consortiums(all map[string]*Consortium) (*cb.ConfigGroup, erro
 	g := newGroup()
 	g.ModPolicy = ordererAdmins
 	g.Policies[admins] = acceptAllPolicy()
-	for name, c := range all {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		c := all[name]
 		s := newGroup()
 		s.ModPolicy = ordererAdmins
 		for _, org := range c.Organizations {
