@@ -3,8 +3,10 @@ package fakenet
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -28,11 +30,15 @@ type Network struct {
 	Nodes  []*Node
 	// Check judges a CONFIG_UPDATE beyond the channel's own rules; may be nil.
 	Check func(channel string, config *cb.Envelope) error
+	// Tamper changes blocks on their way out; may be nil. It must not change
+	// the block that it is given.
+	Tamper func(*cb.Block) *cb.Block
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed at every change
 	channels map[string]*channel
 	faults   []Fault
+	mutual   bool
 	asked    map[string]int
 }
 
@@ -70,14 +76,32 @@ var _ node.Controller = (*Node)(nil)
 // New starts n nodes with the fixture network's identities and no channels.
 func New(t testing.TB, n int) *Network {
 	t.Helper()
+	return start(t, n, false)
+}
+
+// NewMutual is New with nodes that demand client certificates of the
+// application organization, and Deliver requests bound to them.
+func NewMutual(t testing.TB, n int) *Network {
+	t.Helper()
+	return start(t, n, true)
+}
+
+func start(t testing.TB, n int, mutual bool) *Network {
+	t.Helper()
 	net := &Network{Crypto: NewCrypto(t), channels: map[string]*channel{}, changed: make(chan struct{}), asked: map[string]int{}}
 	for i := range n {
 		pair, err := tls.LoadX509KeyPair(filepath.Join(net.Crypto.OrdererTLS(i), "server.crt"), filepath.Join(net.Crypto.OrdererTLS(i), "server.key"))
 		require.NoError(t, err)
-		node := &Node{
-			Name: fmt.Sprintf("orderer%d", i), net: net, lag: map[string]int{},
-			creds: credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}),
+		cfg := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+		if mutual {
+			net.mutual = true
+			cfg.ClientAuth = tls.RequireAndVerifyClientCert
+			cfg.ClientCAs = x509.NewCertPool()
+			ca, err := os.ReadFile(filepath.Join(filepath.Dir(net.Crypto.User().TLSCert), "ca.crt"))
+			require.NoError(t, err)
+			require.True(t, cfg.ClientCAs.AppendCertsFromPEM(ca))
 		}
+		node := &Node{Name: fmt.Sprintf("orderer%d", i), net: net, lag: map[string]int{}, creds: credentials.NewTLS(cfg)}
 		net.Nodes = append(net.Nodes, node)
 		require.NoError(t, node.Start(context.Background()))
 		t.Cleanup(func() { _ = node.Stop(context.Background()) })

@@ -126,11 +126,12 @@ func (c Crypto) Admin() inventory.Identity {
 	}
 }
 
-// User is a client of the application organization.
+// User is a client of the application organization, with a TLS certificate.
 func (c Crypto) User() inventory.Identity {
+	user := filepath.Join(c.Dir, "peerOrganizations/org1.example.com/users/User1@org1.example.com")
 	return inventory.Identity{
-		MSPID:  "Org1MSP",
-		MSPDir: filepath.Join(c.Dir, "peerOrganizations/org1.example.com/users/User1@org1.example.com/msp"),
+		MSPID: "Org1MSP", MSPDir: filepath.Join(user, "msp"),
+		TLSCert: filepath.Join(user, "tls/client.crt"), TLSKey: filepath.Join(user, "tls/client.key"),
 	}
 }
 

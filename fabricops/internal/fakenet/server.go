@@ -1,6 +1,9 @@
 package fakenet
 
 import (
+	"bytes"
+	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"time"
@@ -9,6 +12,8 @@ import (
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"raftmig/orderer/channelconfig"
@@ -192,6 +197,9 @@ func (d *Node) serve(env *cb.Envelope, s ab.AtomicBroadcast_DeliverServer) (cb.S
 	if err != nil || h.Timestamp == nil || time.Since(h.Timestamp.AsTime()).Abs() > 15*time.Minute {
 		return cb.Status_BAD_REQUEST, nil
 	}
+	if d.net.mutual && !bound(s.Context(), h.TlsCertHash) {
+		return cb.Status_BAD_REQUEST, nil
+	}
 	seek := &ab.SeekInfo{}
 	if proto.Unmarshal(payload.Data, seek) != nil {
 		return cb.Status_BAD_REQUEST, nil
@@ -232,8 +240,13 @@ func (d *Node) serve(env *cb.Envelope, s ab.AtomicBroadcast_DeliverServer) (cb.S
 		}
 		d.net.mu.Lock()
 		d.net.asked[h.ChannelId]++
+		tamper := d.net.Tamper
 		d.net.mu.Unlock()
-		if err := s.Send(&ab.DeliverResponse{Type: &ab.DeliverResponse_Block{Block: visible[next]}}); err != nil {
+		block := visible[next]
+		if tamper != nil {
+			block = tamper(block)
+		}
+		if err := s.Send(&ab.DeliverResponse{Type: &ab.DeliverResponse_Block{Block: block}}); err != nil {
 			return 0, err
 		}
 	}
@@ -257,4 +270,18 @@ func (d *Node) visible(name string, env *cb.Envelope) ([]*cb.Block, cb.Status) {
 		return nil, cb.Status_FORBIDDEN
 	}
 	return c.blocks[:len(c.blocks)-d.lag[name]], cb.Status_SUCCESS
+}
+
+// bound reports whether hash is that of the client certificate of a call.
+func bound(ctx context.Context, hash []byte) bool {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return false
+	}
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	if !ok || len(info.State.PeerCertificates) == 0 {
+		return false
+	}
+	sum := sha256.Sum256(info.State.PeerCertificates[0].Raw)
+	return bytes.Equal(sum[:], hash)
 }
