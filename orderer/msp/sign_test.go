@@ -28,14 +28,13 @@ func TestSignedMessagesVerifyOnEveryCurve(t *testing.T) {
 	for _, curve := range []elliptic.Curve{elliptic.P224(), elliptic.P256(), elliptic.P384(), elliptic.P521()} {
 		pair := root.Issue(t, "c", msptest.OU("client"), msptest.Curve(curve))
 		signer, id := pair.Signer(t, orgID), decode(t, m, pair)
-		rapid.Check(t, func(t *rapid.T) {
-			msg := rapid.SliceOf(rapid.Byte()).Draw(t, "message")
+		for _, msg := range [][]byte{nil, []byte("m"), make([]byte, 1<<20)} {
 			sig, err := signer.Sign(msg)
 			require.NoError(t, err)
 			require.NoError(t, id.Verify(msg, sig))
 			require.NoError(t, signer.Verify(msg, sig))
 			require.Error(t, id.Verify(append(msg, 0), sig))
-		})
+		}
 	}
 }
 
