@@ -143,6 +143,9 @@ func (r *Runbook) answer(run *stepRun, sl *slot, found *Evidence, failure *Probl
 		sl.state, sl.problem = slotFailed, problem
 	case holds:
 		r.k.accept(sl.effect, *found)
+		for _, c := range found.Channels {
+			r.k.raise(c.Name, highest(c))
+		}
 		run.evidence = append(run.evidence, Evidence{
 			Summary: describe(sl.effect) + " was done already", AlreadyDone: true,
 		})

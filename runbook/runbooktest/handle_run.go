@@ -1,0 +1,19 @@
+package runbooktest
+
+import (
+	"github.com/cockroachdb/datadriven"
+
+	"raftmig/runbook"
+)
+
+// handleRun begins a run on the network.
+func (env *Env) handleRun(d *datadriven.TestData) error {
+	p := env.Net.Plan()
+	p.Unattended = d.HasArg("unattended")
+	p.AbortAfter = runbook.Phase(argument(d, "abort-after", ""))
+	p.IgnoreChecks = list(d, "ignore")
+	env.shown, env.last = 0, map[runbook.StepID]string{}
+	r, err := NewRun(env.Net, p)
+	env.Run = r
+	return err
+}
