@@ -1,6 +1,3 @@
-// Package channelconfig gives the values of a channel configuration their
-// meaning and checks them (spec 7.2): a Bundle is one consistent view, a
-// BundleSource the current one of a running channel. It is pure.
 package channelconfig
 
 import (

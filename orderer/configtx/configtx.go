@@ -1,5 +1,3 @@
-// Package configtx decides what a channel configuration may become: read set,
-// write set, versions and modification policies (spec 7.1). It is pure.
 package configtx
 
 import (

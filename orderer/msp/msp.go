@@ -1,7 +1,3 @@
-// Package msp validates identities as Fabric's membership service providers
-// do (spec 7.6): certificate chains, revocation, organizational units, NodeOUs
-// and roles, for MSP versions 1.0 to 1.4.3. It is pure; loading an MSP folder
-// is the business of mspdir.
 package msp
 
 import (

@@ -1,5 +1,3 @@
-// Package policies evaluates signature policies and implicit meta policies
-// (spec 7.5). It is pure.
 package policies
 
 import (
