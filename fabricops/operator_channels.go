@@ -3,12 +3,16 @@ package fabricops
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"raftmig/runbook"
 )
 
+// logPatience bounds the wait for logs that are long or out of reach.
+const logPatience = 5 * time.Second
+
 func (o *Operator) gatherFacts(ctx context.Context, e runbook.Effect, r *report) (runbook.Evidence, error) {
-	_ = o.logs.CaughtUp(ctx) // versions come from the logs; without them they are unknown
+	o.needLeaders(ctx) // versions come from the logs too
 	f, findings, err := o.facts.Gather(ctx, e.Channels, r.text)
 	if err != nil {
 		return runbook.Evidence{Findings: findings}, err
@@ -47,7 +51,7 @@ func (o *Operator) readChannels(ctx context.Context, e runbook.Effect, r *report
 	if err != nil {
 		return runbook.Evidence{}, err
 	}
-	o.needLeaders(ctx, e)
+	o.needLeaders(ctx)
 	r.total(int64(len(names)), "channels")
 	states := o.matrix.Read(ctx, names, func(c runbook.ChannelState) {
 		r.step(fmt.Sprintf("%s: %d of %d nodes", c.Name, readable(c), len(c.Nodes)))
@@ -66,7 +70,7 @@ func (o *Operator) awaitChannels(ctx context.Context, e runbook.Effect, r *repor
 	if e.Expect != nil {
 		expect = *e.Expect
 	}
-	o.needLeaders(ctx, e)
+	o.needLeaders(ctx)
 	for _, n := range o.pool.Nodes() {
 		o.pool.Wake(n)
 	}
@@ -81,11 +85,12 @@ func (o *Operator) awaitChannels(ctx context.Context, e runbook.Effect, r *repor
 	return ev, nil
 }
 
-// needLeaders waits until the logs have been read where leaders are asked for.
-func (o *Operator) needLeaders(ctx context.Context, e runbook.Effect) {
-	if e.Expect != nil && e.Expect.Leader {
-		_ = o.logs.CaughtUp(ctx) // a leader that is not known then shows as none
-	}
+// needLeaders waits until the logs that were there at the start have been
+// read. A leader that is not known in time shows as none.
+func (o *Operator) needLeaders(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, logPatience)
+	defer cancel()
+	_ = o.logs.CaughtUp(ctx) // it only means that no leader is known
 }
 
 // addDeaths adds the last words of processes that died.
