@@ -8,13 +8,13 @@ REHEARSAL ?= rehearsal
 RACE_PKGS ?= ./orderer/... ./runbook/... ./fabricops/... ./testnet/... ./tui/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build test unit race e2e rehearse lint fmt fuzz golden cover bench clean
+.PHONY: help build test unit race e2e torture rehearse lint fmt fuzz golden cover bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the one static binary into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/raftmig
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/raftmig
 
 test: lint unit race e2e ## everything that must pass (under 10 minutes on 2 cores)
 
@@ -27,9 +27,12 @@ race: ## the packages with goroutines under the race detector
 e2e: build ## real processes: rehearsals, rollbacks, crashes
 	RAFTMIG_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 20m ./cmd/raftmig/...
 
+torture: build ## kill the runner at every record of its journal (about 10 minutes)
+	RAFTMIG_BIN=$(abspath $(BIN)) RAFTMIG_EVERY_RECORD=1 $(GO) test -count=1 -timeout 60m -run TestARunThatIsKilledAtAnyRecord ./cmd/raftmig
+
 rehearse: build ## a whole migration on a network on this machine
 	@rm -rf $(REHEARSAL)
-	$(BIN) rehearse --dir $(REHEARSAL)
+	@$(BIN) rehearse --dir $(REHEARSAL)
 
 lint: ## formatting and vet
 	@test -z "$$(gofmt -l cmd fabricops orderer runbook testnet tui)" || { gofmt -l cmd fabricops orderer runbook testnet tui; echo 'run: make fmt'; exit 1; }

@@ -53,8 +53,8 @@ signed transactions on it and opens the runbook, the same that a real network
 gets. Afterwards it reads the ledgers of all nodes and counts what was
 acknowledged, committed, lost or doubled.
 
-Without a terminal, or with --headless, nobody is asked. With --json one JSON
-document goes to standard output and everything else to standard error.
+With --headless nobody is asked. With --json, and always without a terminal, one
+JSON document goes to standard output and everything else to standard error.
 
 Exit codes: 0 migrated, or rolled back as asked with --abort-at; 1 failed, or
 transactions missing or doubled; 2 wrong input; 3 rolled back by itself; 4 the
@@ -118,6 +118,7 @@ func (f *rehearseFlags) rehearse(cmd *cobra.Command) (err error) {
 	m := f.show.mode(true)
 	if m == modeHeadless {
 		signal.Ignore(syscall.SIGHUP)
+		f.show.json = f.show.json || !f.show.headless // nobody reads, so somebody parses
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -144,6 +145,9 @@ func (f *rehearseFlags) rehearse(cmd *cobra.Command) (err error) {
 	if ended {
 		var proveErr error
 		ledgers, proveErr = r.Prove(ctx, say)
+		if proveErr == nil {
+			proveErr = lookAgain(ctx, r, snapshot)
+		}
 		err = errors.Join(err, proveErr, unproven(ledgers), verdict(snapshot, f.abortAt != ""))
 	} else if err == nil {
 		err = verdict(snapshot, false)
@@ -154,6 +158,16 @@ func (f *rehearseFlags) rehearse(cmd *cobra.Command) (err error) {
 		printLedgers(cmd.OutOrStdout(), ledgers)
 	}
 	return errors.Join(err, f.leave(context.WithoutCancel(ctx), cmd, r, temporary, ended && err == nil))
+}
+
+// lookAgain replaces the matrix of the run's end by what the nodes say now,
+// after the last transactions.
+func lookAgain(ctx context.Context, r *rehearsal.Rehearsal, s *runbook.Snapshot) error {
+	ev, err := perform(ctx, r.Net.Inventory, runbook.ReadChannels)
+	if err == nil {
+		s.Channels = ev.Channels
+	}
+	return err
 }
 
 // drive drives the run: in this process without a terminal, else in one of its own.
