@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -225,7 +226,7 @@ func (l *run) transaction(channel string) (*cb.Envelope, string, error) {
 // deliver sends env until its fate is settled.
 func (l *run) deliver(ctx context.Context, c *client, env *cb.Envelope) validate.Record {
 	var r validate.Record
-	maybeThere := false // an attempt got no answer
+	maybeThere := false // an attempt may have put it into the ledger
 	for {
 		r.Attempts++
 		r.Node = c.node()
@@ -241,6 +242,7 @@ func (l *run) deliver(ctx context.Context, c *client, env *cb.Envelope) validate
 			if !refused.Retryable() {
 				return settled(r, maybeThere)
 			}
+			maybeThere = maybeThere || !surelyNotThere(refused.Info)
 		case errors.Is(err, broadcast.ErrUnknownOutcome):
 			maybeThere = true
 			r.Status, r.Info = validate.Unknown, err.Error()
@@ -259,7 +261,19 @@ func (l *run) deliver(ctx context.Context, c *client, env *cb.Envelope) validate
 	}
 }
 
-// settled makes a refusal unknown if an earlier attempt got no answer.
+// surelyNotThere tells whether a refusal for the moment came before the node
+// passed the transaction on. Others leave it open: a Kafka producer that gave
+// up, or a leader that was lost, may have let the transaction through.
+func surelyNotThere(info string) bool {
+	for _, text := range []string{"has not completed booting", "no Raft leader"} {
+		if strings.Contains(info, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// settled makes a refusal unknown if an attempt may have succeeded.
 func settled(r validate.Record, maybeThere bool) validate.Record {
 	if maybeThere {
 		r.Status = validate.Unknown

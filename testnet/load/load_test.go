@@ -70,7 +70,6 @@ func TestEveryTransactionIsSentOnceAndRecorded(t *testing.T) {
 	require.Equal(t, 301, r.Acknowledged)
 	require.Equal(t, map[string]int{"ch1": 151, "ch2": 150}, r.PerChannel)
 	require.ElementsMatch(t, []int{100, 200, 300, 301}, progress)
-	require.Len(t, n.seen, 3, "all nodes are used")
 	sent, err := validate.ReadHistory(o.History)
 	require.NoError(t, err)
 	require.Len(t, sent, 301)
@@ -79,6 +78,32 @@ func TestEveryTransactionIsSentOnceAndRecorded(t *testing.T) {
 		require.False(t, s.Resent)
 		require.Equal(t, 1, n.ledger[s.TxID])
 	}
+}
+
+// meeting answers when as many senders wait as it has room for.
+type meeting struct {
+	room  sync.WaitGroup
+	mu    sync.Mutex
+	nodes map[string]int
+}
+
+func (m *meeting) Send(_ context.Context, node string, _ *cb.Envelope) error {
+	m.mu.Lock()
+	m.nodes[node]++
+	m.mu.Unlock()
+	m.room.Done()
+	m.room.Wait()
+	return nil
+}
+
+func TestStreamsSendAtTheSameTimeToAllNodes(t *testing.T) {
+	m := &meeting{nodes: map[string]int{}}
+	m.room.Add(6)
+	o := options(t, 6)
+	o.Streams = 6
+	_, err := Run(t.Context(), m, o)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"o0": 2, "o1": 2, "o2": 2}, m.nodes)
 }
 
 func TestRefusalsForTheMomentAreTriedOnTheNextNode(t *testing.T) {
@@ -96,6 +121,29 @@ func TestRefusalsForTheMomentAreTriedOnTheNextNode(t *testing.T) {
 			require.Equal(t, 1, times)
 		}
 	})
+}
+
+func TestAnUnclearRefusalIsMarkedAsResent(t *testing.T) {
+	for info, resent := range map[string]bool{
+		"rejected by Consenter: backing Kafka cluster has not completed booting; try again later": false,
+		"no Raft leader": false,
+		"cannot enqueue": true,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			n := &network{answer: func(call int, node string) error {
+				if call == 1 {
+					return &broadcast.StatusError{Node: node, Status: cb.Status_SERVICE_UNAVAILABLE, Info: info}
+				}
+				return nil
+			}}
+			o := options(t, 1)
+			_, err := Run(t.Context(), n, o)
+			require.NoError(t, err)
+			sent, err := validate.ReadHistory(o.History)
+			require.NoError(t, err)
+			require.Equal(t, resent, sent[0].Resent, info)
+		})
+	}
 }
 
 func TestRefusalsForGoodAreRecorded(t *testing.T) {
