@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/golang/protobuf/proto"
@@ -48,73 +49,126 @@ func (r *running) changeConsensus(channel string, change func(*ab.ConsensusType)
 	return after
 }
 
-func TestMigrationFromKafkaToRaft(t *testing.T) {
-	n := newNetwork(t)
-	ports := []int{freePort(t), freePort(t), freePort(t)}
+// startAll starts the first count orderers of the network.
+func (n *network) startAll(count int, more string) []*running {
 	var nodes []*running
-	for i, p := range ports {
-		nodes = append(nodes, n.start(i, p, ""))
+	for i := range count {
+		nodes = append(nodes, n.start(i, more))
 	}
-	o := nodes[0]
-	o.awaitLog("Start phase completed successfully")
-	o.accepted(n.Creation())
-	user, admin := n.OrgUser("User1"), n.OrdererAdmin()
-	o.blocks("ch1", user, 0)
-	o.accepted(n.Message("ch1", user, "before"))
-	before := o.blocks("ch1", user, 1)
-	for _, other := range nodes[1:] {
-		for i, b := range other.blocks("ch1", user, 1) {
-			require.Equal(t, protoutil.BlockHeaderHash(before[i].Header), protoutil.BlockHeaderHash(b.Header), "all orderers make the same blocks")
-		}
-	}
+	return nodes
+}
 
-	channels := []string{"syschannel", "ch1"}
+// awaitConfig waits until a node has a channel's config block of that number.
+func (r *running) awaitConfig(channel string, number uint64) {
+	r.t.Helper()
+	require.Eventually(r.t, func() bool {
+		_, b := r.lastConfig(channel, r.OrdererAdmin())
+		return b.Header.Number >= number
+	}, patience, tick)
+}
+
+// switchType takes channels into maintenance mode and to etcdraft, on all
+// nodes, and stops them.
+func switchType(nodes []*running, metadata []byte, channels ...string) {
+	o := nodes[0]
 	for _, ch := range channels {
 		o.changeConsensus(ch, func(c *ab.ConsensusType) { c.State = ab.ConsensusType_STATE_MAINTENANCE })
 	}
-	resp := o.broadcast(n.Message("ch1", user, "refused"))
-	require.Equal(t, cb.Status_SERVICE_UNAVAILABLE, resp.Status)
-	require.Equal(t, "normal transactions are rejected: maintenance mode", resp.Info)
-	_, status := o.deliver("ch1", user, newestOnly)
-	require.Equal(t, cb.Status_FORBIDDEN, status)
-
-	metadata := n.RaftMetadata(ports...)
 	for _, ch := range channels {
 		block := o.changeConsensus(ch, func(c *ab.ConsensusType) { c.Type, c.Metadata = "etcdraft", metadata })
 		md, err := protoutil.ConsenterMetadata(block)
-		require.NoError(t, err)
-		require.Empty(t, md.Value, "the block that changes the type has no consenter metadata")
+		require.NoError(o.t, err)
+		require.Empty(o.t, md.Value, "the block that changes the type has no consenter metadata")
 		for _, other := range nodes[1:] { // all must have it before they stop
-			require.Eventually(t, func() bool {
-				_, b := other.lastConfig(ch, admin)
-				return b.Header.Number == block.Header.Number
-			}, patience, tick)
+			other.awaitConfig(ch, block.Header.Number)
 		}
 	}
 	for _, r := range nodes {
 		r.shutdown()
 	}
+}
 
-	for i, p := range ports {
-		nodes[i] = n.start(i, p, "")
+func leaveMaintenance(o *running, channels ...string) {
+	for _, ch := range channels {
+		o.changeConsensus(ch, func(c *ab.ConsensusType) { c.State = ab.ConsensusType_STATE_NORMAL })
 	}
+}
+
+// createCh1 creates channel ch1 and waits for it.
+func (r *running) createCh1() {
+	r.awaitLog("Start phase completed successfully")
+	r.accepted(r.Creation())
+	r.blocks("ch1", r.OrgUser("User1"), 0)
+}
+
+func TestMigrationFromKafkaToRaft(t *testing.T) {
+	n := newNetwork(t)
+	nodes := n.startAll(3, "")
+	o := nodes[0]
+	o.createCh1()
+	user := n.OrgUser("User1")
+	o.accepted(n.Message("ch1", user, "before"))
+	before := o.blocks("ch1", user, 1)
+	for _, other := range nodes[1:] {
+		requireSameBlocks(t, before, other.blocks("ch1", user, 1))
+	}
+	o.changeConsensus("ch1", func(c *ab.ConsensusType) { c.State = ab.ConsensusType_STATE_MAINTENANCE })
+	resp := o.broadcast(n.Message("ch1", user, "refused"))
+	require.Equal(t, cb.Status_SERVICE_UNAVAILABLE, resp.Status)
+	require.Equal(t, "normal transactions are rejected: maintenance mode", resp.Info)
+	_, status := o.deliver("ch1", user, newestOnly)
+	require.Equal(t, cb.Status_FORBIDDEN, status)
+	o.changeConsensus("ch1", func(c *ab.ConsensusType) { c.State = ab.ConsensusType_STATE_NORMAL }) // A4: abort
+
+	switchType(nodes, n.RaftMetadata(n.ports...), "syschannel", "ch1")
+	nodes = n.startAll(3, "")
 	for _, r := range nodes {
 		r.awaitLog("Raft leader changed: 0 -> ")
 		require.Contains(t, r.log.String(), "Consensus-type migration detected, starting new raft node on an existing channel")
 		require.NotContains(t, r.log.String(), "[orderer.consensus.kafka]", "no Kafka chain after the migration")
 	}
-	o = nodes[0]
-	for _, ch := range channels {
-		o.changeConsensus(ch, func(c *ab.ConsensusType) { c.State = ab.ConsensusType_STATE_NORMAL })
-	}
+	leaveMaintenance(nodes[0], "syschannel", "ch1")
 	for i, r := range nodes {
 		r.accepted(n.Message("ch1", user, fmt.Sprint("after ", i)))
 	}
-	after := o.blocks("ch1", user, 5)
+	const last = 7 // genesis, tx, in, out, in, type, out, and at least one block for three transactions
+	after := nodes[0].blocks("ch1", user, last)
 	require.Equal(t, before, after[:2], "what Kafka ordered is untouched")
 	for _, other := range nodes[1:] {
-		for i, b := range other.blocks("ch1", user, 5) {
-			require.Equal(t, protoutil.BlockHeaderHash(after[i].Header), protoutil.BlockHeaderHash(b.Header))
-		}
+		requireSameBlocks(t, after, other.blocks("ch1", user, last))
 	}
+}
+
+// requireSameBlocks compares what all orderers must agree on.
+func requireSameBlocks(t *testing.T, want, got []*cb.Block) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	for i := range want {
+		require.Equal(t, protoutil.BlockHeaderHash(want[i].Header), protoutil.BlockHeaderHash(got[i].Header), "block %d", i)
+	}
+}
+
+// C13 and C14 of spec 2.7: a node that was never part of the Kafka network
+// starts from the system channel's config block.
+func TestANewNodeJoinsAfterTheMigration(t *testing.T) {
+	n := newNetwork(t)
+	nodes := n.startAll(2, "")
+	nodes[0].createCh1()
+	switchType(nodes, n.RaftMetadata(n.ports[:2]...), "syschannel")
+	nodes = n.startAll(2, "")
+	o := nodes[0]
+	o.awaitLog("Raft leader changed: 0 -> ")
+	require.Contains(t, o.log.String(), "This node was migrated from Kafka to Raft, skipping activation of Kafka chain",
+		"a channel left behind is not serviced")
+	resp := o.broadcast(n.Message("ch1", n.OrgUser("User1"), "x"))
+	require.Equal(t, cb.Status_SERVICE_UNAVAILABLE, resp.Status)
+	require.Equal(t, "channel ch1 is not serviced by me", resp.Info)
+
+	leaveMaintenance(o, "syschannel")
+	block := o.changeConsensus("syschannel", func(c *ab.ConsensusType) { c.Metadata = n.RaftMetadata(n.ports...) })
+	require.NoError(t, os.WriteFile(n.Path("genesis.block"), protoutil.MustMarshal(block), 0o600))
+	joined := n.start(2, "")
+	require.Contains(t, joined.log.String(), "replication is needed")
+	joined.awaitLog("Raft leader changed: 0 -> ")
+	requireSameBlocks(t, o.blocks("syschannel", n.OrdererAdmin(), block.Header.Number), joined.blocks("syschannel", n.OrdererAdmin(), block.Header.Number))
 }

@@ -10,7 +10,7 @@ import (
 
 func TestAKafkaOrdererCreatesAChannelAndOrders(t *testing.T) {
 	n := newNetwork(t)
-	o := n.start(0, freePort(t), "")
+	o := n.start(0, "")
 	o.awaitLog("Start phase completed successfully")
 	o.accepted(n.Creation())
 	user := n.OrgUser("User1")
@@ -23,7 +23,7 @@ func TestAKafkaOrdererCreatesAChannelAndOrders(t *testing.T) {
 	require.NotEmpty(t, blocks[1].Metadata.Metadata[cb.BlockMetadataIndex_SIGNATURES])
 	o.shutdown()
 
-	again := n.start(0, freePort(t), "")
+	again := n.start(0, "")
 	require.Contains(t, again.log.String(), "Not bootstrapping the system channel because of existing channels")
 	require.Equal(t, blocks, again.blocks("ch1", user, 1)[:2])
 }
