@@ -74,18 +74,7 @@ func listItems(e runbook.Evidence) []Item {
 		}
 	}
 	for _, ch := range e.Channels {
-		for _, n := range ch.Nodes {
-			if n.Error != "" {
-				out = append(out, Item{Indent: 9, Line: T(Bad, fmt.Sprintf("%s on %s: NO ANSWER: %s", ch.Name, n.Node, n.Error))})
-				continue
-			}
-			text := fmt.Sprintf("%s on %s: %s, %s, height %d, hash %s, seq %d", ch.Name, n.Node, dash(n.Type), StateWord(n.State),
-				n.Height, Short(n.LastBlockHash), n.ConfigSequence)
-			if n.Leader != 0 {
-				text += fmt.Sprintf(", leader %d", n.Leader)
-			}
-			out = append(out, sub(text))
-		}
+		out = append(out, channelItems(ch)...)
 	}
 	for _, p := range e.Processes {
 		text := fmt.Sprintf("%s (%s): down", p.Node, p.Tier)
@@ -96,6 +85,35 @@ func listItems(e runbook.Evidence) []Item {
 	}
 	for _, t := range e.Transactions {
 		out = append(out, sub(fmt.Sprintf("%s: transaction %s in block %d on every node", t.Channel, Short(t.TxID), t.Block)))
+	}
+	return out
+}
+
+// channelItems puts nodes that show the same on one line.
+func channelItems(ch runbook.ChannelState) []Item {
+	var out []Item
+	var views []string
+	nodes := map[string][]string{}
+	for _, n := range ch.Nodes {
+		if n.Error != "" {
+			out = append(out, Item{Indent: 9, Line: T(Bad, fmt.Sprintf("%s on %s: NO ANSWER: %s", ch.Name, n.Node, n.Error))})
+			continue
+		}
+		view := fmt.Sprintf("%s, %s, height %d, hash %s, seq %d", dash(n.Type), StateWord(n.State), n.Height, Short(n.LastBlockHash), n.ConfigSequence)
+		if n.Leader != 0 {
+			view += fmt.Sprintf(", leader %d", n.Leader)
+		}
+		if nodes[view] == nil {
+			views = append(views, view)
+		}
+		nodes[view] = append(nodes[view], n.Node)
+	}
+	for _, v := range views {
+		where := "on " + strings.Join(nodes[v], ", ")
+		if len(nodes[v]) == len(ch.Nodes) && len(ch.Nodes) > 1 {
+			where = fmt.Sprintf("on all %d nodes", len(ch.Nodes))
+		}
+		out = append(out, sub(fmt.Sprintf("%s %s: %s", ch.Name, where, v)))
 	}
 	return out
 }
