@@ -209,6 +209,69 @@ func TestUpdatesChangeAddAndDelete(t *testing.T) {
 	require.ErrorContains(t, err, "policy for [Value]  /Channel/G/C not satisfied")
 }
 
+// countingManager counts the evaluations of each policy.
+type countingManager struct {
+	base  policies.Manager
+	path  string
+	calls map[string]int
+}
+
+type countingPolicy struct {
+	policies.Policy
+	count func()
+}
+
+func (p *countingPolicy) EvaluateSignedData(s []*protoutil.SignedData) error {
+	p.count()
+	return p.Policy.EvaluateSignedData(s)
+}
+
+func (m *countingManager) GetPolicy(path string) (policies.Policy, bool) {
+	p, ok := m.base.GetPolicy(path)
+	return &countingPolicy{p, func() { m.calls[m.path+" "+path]++ }}, ok
+}
+
+func (m *countingManager) Manager(path []string) (policies.Manager, bool) {
+	sub, ok := m.base.Manager(path)
+	return &countingManager{base: sub, path: strings.Join(path, "/"), calls: m.calls}, ok
+}
+
+func TestSignaturesAreVerifiedOnceForEachPolicy(t *testing.T) {
+	c := config()
+	pm, err := policies.NewManager("Channel", c.ChannelGroup, nobody{})
+	require.NoError(t, err)
+	counting := &countingManager{base: pm, calls: map[string]int{}}
+	v, err := configtx.NewValidator("ch", c, "Channel", counting)
+	require.NoError(t, err)
+	_, err = v.ProposeConfigUpdate(envelope(t, &cb.ConfigUpdate{
+		ChannelId: "ch", ReadSet: &cb.ConfigGroup{},
+		WriteSet: &cb.ConfigGroup{
+			Version: 1, ModPolicy: "Admins",
+			Values:   map[string]*cb.ConfigValue{"A": {Version: 4, ModPolicy: "Admins"}},
+			Policies: map[string]*cb.ConfigPolicy{"Nobody": {Version: 1, ModPolicy: "Admins", Policy: accept}, "Admins": {Version: 1, ModPolicy: "Admins", Policy: accept}},
+			Groups: map[string]*cb.ConfigGroup{"G": {
+				Version: 3, ModPolicy: "Admins",
+				Values:   map[string]*cb.ConfigValue{"C": {Version: 1, ModPolicy: "Admins"}},
+				Policies: map[string]*cb.ConfigPolicy{"Admins": {Version: 1, ModPolicy: "Admins", Policy: accept}},
+			}},
+		},
+	}))
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{" Admins": 2, "G Admins": 1}, counting.calls, "the root group and what is in it are looked up in two ways")
+}
+
+func TestDeeplyNestedGroupsAreRefused(t *testing.T) {
+	deep := &cb.ConfigGroup{}
+	for range 200 {
+		deep = &cb.ConfigGroup{Groups: map[string]*cb.ConfigGroup{strings.Repeat("g", 249): deep}}
+	}
+	v := validator(t, config())
+	_, err := v.ProposeConfigUpdate(envelope(t, &cb.ConfigUpdate{ChannelId: "ch", ReadSet: deep}))
+	require.EqualError(t, err, "error authorizing update: error mapping ReadSet: groups are nested more than 64 deep")
+	_, err = v.ProposeConfigUpdate(envelope(t, &cb.ConfigUpdate{ChannelId: "ch", WriteSet: deep}))
+	require.EqualError(t, err, "error authorizing update: error mapping WriteSet: groups are nested more than 64 deep")
+}
+
 func TestValidateRecomputesTheResult(t *testing.T) {
 	v := validator(t, config())
 	good := func() *cb.ConfigEnvelope {

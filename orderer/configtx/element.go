@@ -8,6 +8,10 @@ import (
 	cb "github.com/hyperledger/fabric-protos-go/common"
 )
 
+// maxNesting bounds groups inside groups. Configurations have four levels; keys
+// grow with every level, and clients choose the levels of an update.
+const maxNesting = 64
+
 // element is one group, value or policy of a configuration.
 type element struct {
 	group  *cb.ConfigGroup
@@ -41,6 +45,9 @@ func flatten(root *cb.ConfigGroup, name string) (map[string]*element, error) {
 }
 
 func flattenGroup(elements map[string]*element, g *cb.ConfigGroup, above []string, prefix, name string) error {
+	if len(above) >= maxNesting {
+		return fmt.Errorf("groups are nested more than %d deep", maxNesting)
+	}
 	if err := checkKey("[Group]  ", name); err != nil {
 		return err
 	}

@@ -86,6 +86,7 @@ func (v *validator) checkDeltaSet(delta map[string]*element, signatures []*proto
 	if len(delta) == 0 {
 		return errors.New("delta set was empty -- update would have no effect")
 	}
+	verdicts := map[string]error{} // by policy, so that signatures are verified once for each
 	for _, key := range sortedKeys(delta) {
 		e := delta[key]
 		if err := validateModPolicy(e.modPolicy()); err != nil {
@@ -106,8 +107,13 @@ func (v *validator) checkDeltaSet(delta map[string]*element, signatures []*proto
 		if !ok {
 			return fmt.Errorf("unexpected missing policy %s for item %s", existing.modPolicy(), key)
 		}
-		if err := policy.EvaluateSignedData(signatures); err != nil {
-			return fmt.Errorf("policy for %s not satisfied: %w", key, err)
+		verdict, known := verdicts[existing.policyKey()]
+		if !known {
+			verdict = policy.EvaluateSignedData(signatures)
+			verdicts[existing.policyKey()] = verdict
+		}
+		if verdict != nil {
+			return fmt.Errorf("policy for %s not satisfied: %w", key, verdict)
 		}
 	}
 	return nil
@@ -130,15 +136,33 @@ func validateModPolicy(modPolicy string) error {
 // groups in the group itself (spec 7.1).
 func (v *validator) policyOf(e *element) (policies.Policy, bool) {
 	m := v.policies
-	if modPolicy := e.modPolicy(); len(e.path) > 0 && modPolicy != "" && !strings.HasPrefix(modPolicy, "/") {
-		path := e.path[1:]
-		if e.group != nil {
-			path = append(path[:len(path):len(path)], e.key)
-		}
+	if e.hasRelativePolicy() {
 		var ok bool
-		if m, ok = m.Manager(path); !ok {
+		if m, ok = m.Manager(e.policyGroup()); !ok {
 			return nil, false
 		}
 	}
 	return m.GetPolicy(e.modPolicy())
+}
+
+func (e *element) hasRelativePolicy() bool {
+	return len(e.path) > 0 && e.modPolicy() != "" && !strings.HasPrefix(e.modPolicy(), "/")
+}
+
+// policyGroup is the group, as names below the root, that a relative
+// mod_policy of an element starts from.
+func (e *element) policyGroup() []string {
+	path := e.path[1:]
+	if e.group != nil {
+		path = append(path[:len(path):len(path)], e.key)
+	}
+	return path
+}
+
+// policyKey tells the policies of elements apart.
+func (e *element) policyKey() string {
+	if e.hasRelativePolicy() {
+		return strings.Join(e.policyGroup(), "/") + " " + e.modPolicy()
+	}
+	return e.modPolicy()
 }

@@ -8,8 +8,9 @@ import (
 const (
 	// cacheSize is the number of identities that an MSP remembers.
 	cacheSize = 10_000
-	// cacheKeyLimit keeps oversized encodings, in bytes, out of the cache.
-	cacheKeyLimit = 16 << 10
+	// cacheKeyLimit keeps oversized encodings, in bytes, out of the cache:
+	// anybody with a valid certificate can encode it in many ways.
+	cacheKeyLimit = 4 << 10
 	cacheShards   = 16
 )
 
