@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/golang/protobuf/proto"
 	"github.com/spf13/cobra"
@@ -48,6 +49,11 @@ func newConfigtxgenCommand() *cobra.Command {
 		// Fabric's flags are long with a single dash; cobra would take them apart.
 		DisableFlagParsing: true,
 	}
+	var help strings.Builder
+	defaults := (&configtxgenFlags{}).set("configtxgen")
+	defaults.SetOutput(&help)
+	defaults.PrintDefaults()
+	cmd.Long = "Make genesis blocks, channel-create transactions and anchor-peer updates from a\nconfigtx.yaml. The flags are those of Fabric's configtxgen, with one dash or two:\n\n" + help.String()
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var f configtxgenFlags
 		set := f.set(cmd.CommandPath())
