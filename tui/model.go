@@ -143,7 +143,7 @@ func (m *model) keys() []keymap.Binding {
 		c.Following = m.logBack == 0
 	}
 	if s := m.snap; s != nil {
-		c.Ended, c.Waiting, c.Still = s.Outcome != "", s.Gate != nil, present.Still(s)
+		c.Ended, c.Waiting, c.Still = s.Outcome != "", present.Waits(s), present.Still(s)
 		if !s.AbortOffered {
 			c.AbortOff = present.WayBack(s)[1:].String()
 		}

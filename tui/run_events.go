@@ -91,7 +91,7 @@ func (m *model) question() string {
 		return "lost " + m.lostAt.String()
 	case s == nil || s.Outcome != "":
 		return ""
-	case s.Gate != nil && !s.Plan.Unattended:
+	case present.Waits(s):
 		return "gate " + string(s.Gate.Step)
 	case present.Still(s):
 		id := "problem "

@@ -224,7 +224,7 @@ func (m *model) activity() (share float64, text string) {
 		}
 	}
 	switch {
-	case s.Gate != nil:
+	case present.Waits(s):
 		return -1, "The run waits for your answer: g."
 	case present.Still(s) && present.ProblemOf(s) != nil:
 		return -1, "PROBLEM: " + present.Clean(present.ProblemOf(s).Error())

@@ -64,7 +64,7 @@ func Headless(ctx context.Context, client runbook.Client, out io.Writer) (*runbo
 			switch {
 			case last.Outcome != "":
 				return last, nil
-			case last.Gate != nil && !last.Plan.Unattended:
+			case present.Waits(last):
 				return last, fmt.Errorf("%w at %s: %s", ErrWaits, last.Gate.Step, last.Gate.Title)
 			case present.Still(last):
 				if p := present.ProblemOf(last); p != nil {

@@ -38,7 +38,7 @@ func MoodOf(s *runbook.Snapshot, lost bool) Mood {
 		return MoodLost
 	case s == nil:
 		return MoodConnecting
-	case s.Gate != nil:
+	case Waits(s):
 		return MoodWaiting
 	case Still(s):
 		return MoodStill
@@ -47,6 +47,12 @@ func MoodOf(s *runbook.Snapshot, lost bool) Mood {
 	default:
 		return MoodRunning
 	}
+}
+
+// Waits reports whether the run waits at a gate for a person. One that is
+// unattended passes its gates by itself.
+func Waits(s *runbook.Snapshot) bool {
+	return s != nil && s.Outcome == "" && s.Gate != nil && !s.Plan.Unattended
 }
 
 // Still reports whether the run stands still on a problem, waiting for retry,
