@@ -81,7 +81,7 @@ General:
   LocalMSPID: OrdererMSP
   BootstrapFile: %[3]s
   TLS: {Enabled: true, PrivateKey: %[2]s/tls/server.key, Certificate: %[2]s/tls/server.crt, RootCAs: [%[2]s/tls/ca.crt]}
-  Cluster: {RootCAs: [%[2]s/tls/ca.crt], ClientCertificate: %[2]s/tls/server.crt, ClientPrivateKey: %[2]s/tls/server.key}
+  Cluster: {RootCAs: [%[2]s/tls/ca.crt], ClientCertificate: %[2]s/tls/server.crt, ClientPrivateKey: %[2]s/tls/server.key, DialTimeout: 500ms, ReplicationPullTimeout: 1s, ReplicationRetryTimeout: 100ms}
 FileLedger: {Location: %[4]s}
 Operations: {ListenAddress: 127.0.0.1:0}
 Metrics: {Provider: prometheus}
