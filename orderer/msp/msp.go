@@ -11,7 +11,8 @@ import (
 var (
 	// ErrUnknownMSP is returned for an identity of an MSP that the channel does not know.
 	ErrUnknownMSP = errors.New("MSP is unknown")
-	// ErrNotAdmin and friends of principals are wrapped in the texts of SatisfiesPrincipal.
+	// ErrPrincipalNotSatisfied is returned for an identity that is not what a
+	// principal asks for; the text of the error gives the reason.
 	ErrPrincipalNotSatisfied = errors.New("the identity does not satisfy the principal")
 )
 
