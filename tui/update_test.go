@@ -352,6 +352,16 @@ func TestKeysThatComeTogetherAreTakenOneByOne(t *testing.T) {
 	require.Equal(t, "rehearsal-net", m.dlg.Input)
 }
 
+func TestASlowLinkShowsMarkedLogLinesOnly(t *testing.T) {
+	m, _ := at(t, "maintenance", Options{SlowLink: true})
+	v := m.View()
+	require.Contains(t, v, "slow link: marked lines only")
+	require.Contains(t, v, "Raft leader changed")
+	require.NotContains(t, v, "Start accepting requests")
+	m = press(m, "l")
+	require.Contains(t, m.View(), "Start accepting requests", "the log page shows all")
+}
+
 // keysOf are keys that a hand may hit.
 var keysOf = []string{
 	"enter", "esc", "up", "down", "tab", "left", "right", "end", "home", "pgdown", "backspace", "/",

@@ -152,30 +152,35 @@ func (s *session) confirmWord(word, prompt string, then func()) {
 	s.say("%s", prompt)
 }
 
-// line handles a line of input. It reports true when the operator leaves.
-func (s *session) line(l string) (leave bool) {
+// line handles a line of input.
+func (s *session) line(l string) {
 	l = strings.TrimRight(l, "\r")
 	if s.menu != nil && s.menu.typed != "" {
 		s.typed(l)
-		return false
+		return
 	}
 	word := strings.ToLower(strings.TrimSpace(l))
-	if word == "q" || word == "quit" || word == "exit" {
-		s.goodbye()
-		return true
-	}
-	if n, err := strconv.Atoi(word); err == nil && s.menu != nil {
+	n, err := strconv.Atoi(word)
+	switch {
+	case word == "q" || word == "quit" || word == "exit":
+		s.quit()
+	case err == nil && s.menu != nil:
 		s.choose(n)
-		return false
+	case word != "":
+		s.request(word)
+	case s.menu != nil:
+		s.say("Nothing was done; the run waits.")
 	}
-	if word == "" {
-		if s.menu != nil && len(s.menu.choices) > 0 {
-			s.say("Nothing was done; the run waits.")
-		}
-		return false
+}
+
+// quit leaves; where the run lives in this process it asks first.
+func (s *session) quit() {
+	if !s.opts.InProcess || s.snap != nil && s.snap.Outcome != "" {
+		s.leave = true
+		return
 	}
-	s.request(word)
-	return false
+	s.tell(present.LeaveDialog())
+	s.confirmWord("yes", "Leave? Type yes, or press enter to stay:", func() { s.leave = true })
 }
 
 func (s *session) choose(n int) {

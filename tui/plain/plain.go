@@ -24,6 +24,9 @@ type Options struct {
 	// Interactive says that a person types at a terminal: lines typed before a
 	// question was asked do not answer it. Leave it out for scripts and pipes.
 	Interactive bool
+	// InProcess says that the run lives in this process and dies with it;
+	// leaving then asks first.
+	InProcess bool
 	// Brief leaves out what each step does before it does it.
 	Brief bool
 	// Local is the time zone shown beside UTC; nil means time.Local.
@@ -99,6 +102,7 @@ type session struct {
 	asked    string            // what was last asked, "" for nothing
 	menu     *menu             // the question that is open, nil for none
 	recent   []string          // of the log, the newest last
+	leave    bool              // the operator leaves
 }
 
 const recentLines = 200
@@ -112,7 +116,11 @@ func (s *session) say(format string, args ...any) {
 
 // loop takes what comes from the run and from the input, one after the other.
 func (s *session) loop() error {
-	s.say("Lines tell what happens. Type ? and enter for what you can ask; q leaves, the run goes on.")
+	leave := "q leaves, the run goes on"
+	if s.opts.InProcess {
+		leave = "q leaves and ends this process"
+	}
+	s.say("Lines tell what happens. Type ? and enter for what you can ask; %s.", leave)
 	inputOpen := true
 	for s.outErr == nil {
 		// What a script has written in advance waits for its question.
@@ -122,6 +130,7 @@ func (s *session) loop() error {
 		}
 		select {
 		case <-s.ctx.Done():
+			s.goodbye()
 			return s.ctx.Err()
 		case u, ok := <-s.client.Updates():
 			if !ok {
@@ -131,7 +140,8 @@ func (s *session) loop() error {
 		case l, ok := <-lines:
 			if !ok {
 				inputOpen = false
-			} else if s.line(l) {
+			} else if s.line(l); s.leave {
+				s.goodbye()
 				return nil
 			}
 		}

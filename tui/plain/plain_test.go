@@ -122,6 +122,15 @@ func TestLeavingSaysThatTheRunGoesOn(t *testing.T) {
 	require.Contains(t, out, "Come back with: raftmig attach\n")
 }
 
+func TestLeavingARunOfThisProcessAsksFirst(t *testing.T) {
+	out, last, err := runSession(t, script.Config{}, Options{Brief: true, InProcess: true}, "q", "", "q", "yes", "2")
+	require.NoError(t, err)
+	require.NotNil(t, last.Gate)
+	require.Contains(t, out, "Nothing was done.")
+	require.Contains(t, out, "Left; the run stops where it is and can be resumed")
+	require.NotContains(t, out, "goes on")
+}
+
 func TestALostConnectionIsSaid(t *testing.T) {
 	out, _, err := runSession(t, script.Config{LoseAt: runbook.StepBackupCopy}, Options{Brief: true, AttachHint: "raftmig attach"}, "2", "yes")
 	require.ErrorIs(t, err, ErrLost)

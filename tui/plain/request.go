@@ -71,7 +71,7 @@ func (s *session) help() {
 		"l [words]    newest log lines, only those with these words",
 		"g            answer what the run waits for",
 		"a, r, x      abort (roll back), retry, give up: each asks first",
-		"q            leave; the run goes on",
+		"q            leave",
 	} {
 		s.say("%s", l)
 	}
@@ -180,6 +180,11 @@ func (s *session) goodbye() {
 		return
 	case s.snap.Outcome != "":
 		s.say("%s", present.Outcome(s.snap))
+		return
+	}
+	if s.opts.InProcess {
+		s.say("Left; the run stops where it is and can be resumed: %s, %s.", present.PhaseWord(s.snap.Phase), present.StepCount(s.snap))
+		s.say("%s", present.WayBack(s.snap).String())
 		return
 	}
 	s.say("Left; the run goes on: %s, %s.", present.PhaseWord(s.snap.Phase), present.StepCount(s.snap))

@@ -110,6 +110,10 @@ func TestTheMoodOfARun(t *testing.T) {
 			s.Phase, s.Problem = runbook.PhaseRollback, &runbook.Problem{What: "x"}
 		}, false, MoodRollingBack},
 		{"no step and a problem", func(s *runbook.Snapshot) { s.Current, s.Problem = -1, &runbook.Problem{} }, false, MoodStill},
+		{"an unattended run turns back by itself", func(s *runbook.Snapshot) {
+			s.Steps[0].Status, s.Plan.Unattended = runbook.StatusFailed, true
+		}, false, MoodRunning},
+		{"an unattended run passes its gates", func(s *runbook.Snapshot) { s.Gate, s.Plan.Unattended = &runbook.Gate{}, true }, false, MoodRunning},
 		{"the connection is gone", nil, true, MoodLost},
 		{"the run ended before the connection did", func(s *runbook.Snapshot) { s.Outcome = runbook.OutcomeMigrated }, true, MoodMigrated},
 		{"rolled back", func(s *runbook.Snapshot) { s.Outcome = runbook.OutcomeRolledBack }, false, MoodRolledBack},
