@@ -31,14 +31,12 @@ var errUnproven = errors.New("the ledgers do not hold what was acknowledged")
 
 type rehearseFlags struct {
 	dir          string
-	orderers     int
-	channels     int
 	transactions int
 	size         int
 	abortAt      string
-	ordererBin   string
 	keep         bool
 	resume       bool
+	shape        specFlags
 	show         showFlags
 }
 
@@ -69,14 +67,12 @@ run has not ended (--resume goes on).`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.dir, "dir", "", "folder of the network; new or empty, unless --resume (default: a temporary one)")
-	fl.IntVar(&f.orderers, "orderers", 3, "ordering nodes, 1 to 9")
-	fl.IntVar(&f.channels, "channels", 2, "application channels, beside the system channel")
 	fl.IntVar(&f.transactions, "transactions", 200, "signed transactions: most before the run, some after it")
 	fl.IntVar(&f.size, "size", 1024, "payload of a transaction in bytes")
 	fl.StringVar(&f.abortAt, "abort-at", "", "practise the way back after this phase: maintenance, backup, switch or restart")
-	fl.StringVar(&f.ordererBin, "orderer-bin", "", "run this Fabric orderer (1.4.2 to 2.5) instead of raftmig's")
 	fl.BoolVar(&f.keep, "keep", false, "leave the network up and say how to reach it")
 	fl.BoolVar(&f.resume, "resume", false, "go on with the rehearsal in --dir")
+	f.shape.add(cmd)
 	f.show.add(cmd)
 	return cmd
 }
@@ -90,29 +86,25 @@ func (f *rehearseFlags) check() error {
 	if f.resume && f.dir == "" {
 		errs = append(errs, errors.New("--resume needs the folder of the rehearsal: --dir"))
 	}
-	if f.channels < 0 {
-		errs = append(errs, fmt.Errorf("--channels %d: it cannot be negative", f.channels))
-	}
 	if f.transactions < 0 {
 		errs = append(errs, fmt.Errorf("--transactions %d: it cannot be negative", f.transactions))
 	}
 	return withCode(exitUsage, errors.Join(errs...))
 }
 
-func (f *rehearseFlags) options() rehearsal.Options {
-	channels := make([]string, f.channels)
-	for i := range channels {
-		channels[i] = fmt.Sprintf("ch%d", i+1)
-	}
+func (f *rehearseFlags) options(spec testnet.Spec) rehearsal.Options {
 	return rehearsal.Options{
-		Dir:          f.dir,
-		Spec:         testnet.Spec{Orderers: f.orderers, Channels: channels, OrdererBin: f.ordererBin},
-		Transactions: f.transactions, Size: f.size, Resume: f.resume, AbortAfter: runbook.Phase(f.abortAt),
+		Dir: f.dir, Spec: spec, Transactions: f.transactions, Size: f.size,
+		Resume: f.resume, AbortAfter: runbook.Phase(f.abortAt),
 	}
 }
 
 func (f *rehearseFlags) rehearse(cmd *cobra.Command) (err error) {
 	if err := f.check(); err != nil {
+		return err
+	}
+	spec, err := f.shape.resolve(cmd)
+	if err != nil {
 		return err
 	}
 	m := f.show.mode(true)
@@ -132,7 +124,7 @@ func (f *rehearseFlags) rehearse(cmd *cobra.Command) (err error) {
 		defer func() { err = errors.Join(err, removeIfEmpty(parent)) }()
 	}
 	say := func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }
-	r, err := rehearsal.Prepare(ctx, f.options(), say)
+	r, err := rehearsal.Prepare(ctx, f.options(spec), say)
 	if r == nil || r.Net == nil {
 		return withCode(exitUsage, err)
 	}

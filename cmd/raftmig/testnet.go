@@ -71,9 +71,7 @@ func progress(cmd *cobra.Command) func(string) {
 
 func newTestnetInitCommand() *cobra.Command {
 	var f testnetFlags
-	var s testnet.Spec
-	var count int
-	var names []string
+	var shape specFlags
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make a network: keys, configuration, genesis block, nodes; start nothing",
@@ -83,14 +81,9 @@ func newTestnetInitCommand() *cobra.Command {
   raftmig testnet init --dir net --orderer-bin /opt/fabric/bin/orderer`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s.Channels = names
-			if len(names) == 0 {
-				s.Channels = []string{}
-				for i := range max(count, 0) {
-					s.Channels = append(s.Channels, fmt.Sprintf("ch%d", i+1))
-				}
-			} else if cmd.Flags().Changed("channels") {
-				return withCode(exitUsage, fmt.Errorf("give either --channels or --channel-names"))
+			s, err := shape.resolve(cmd)
+			if err != nil {
+				return err
 			}
 			n, err := testnet.Init(f.dir, s)
 			if err != nil {
@@ -108,25 +101,7 @@ func newTestnetInitCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd)
-	fl := cmd.Flags()
-	fl.StringVar(&s.Name, "name", "", "name of the network (default: that of the folder)")
-	fl.IntVar(&s.Orderers, "orderers", 3, "ordering nodes, 1 to 9")
-	fl.IntVar(&s.OrdererOrgs, "orderer-orgs", 1, "organizations that own them")
-	fl.IntVar(&s.AppOrgs, "app-orgs", 1, "organizations that use the channels")
-	fl.IntVar(&count, "channels", 2, "number of application channels, called ch1, ch2, …")
-	fl.StringSliceVar(&names, "channel-names", nil, "names of the application channels, in place of --channels")
-	fl.StringVar(&s.SystemChannel, "system-channel", "syschannel", "name of the system channel")
-	fl.IntVar(&s.Brokers, "brokers", 4, "Kafka brokers, 1 to 9")
-	fl.DurationVar(&s.BatchTimeout, "batch-timeout", 200*time.Millisecond, "BatchTimeout of the channels")
-	fl.Uint32Var(&s.MaxMessageCount, "max-message-count", 500, "BatchSize.MaxMessageCount of the channels")
-	fl.StringVar(&s.Capability, "capability", "V1_4_3", "channel capability: V1_4_2 or V1_4_3")
-	fl.BoolVar(&s.AdminCerts, "admincerts", false, "list admins in the MSPs, without NodeOUs")
-	fl.StringVar(&s.CryptoConfig, "crypto-config", "", "your crypto-config.yaml, in place of a generated one")
-	fl.StringVar(&s.Configtx, "configtx", "", "your configtx.yaml, in place of a generated one")
-	fl.StringVar(&s.GenesisProfile, "genesis-profile", "", "profile of the system channel in your configtx.yaml (default: the only one)")
-	fl.StringSliceVar(&s.ChannelProfiles, "channel-profiles", nil, "profiles that the channels are created from in turn (default: all)")
-	fl.StringVar(&s.OrdererBin, "orderer-bin", "", "a Fabric orderer to run in place of raftmig's")
-	fl.IntVar(&s.BasePort, "base-port", 0, "first of a row of ports (default: free ones are found)")
+	shape.add(cmd)
 	return cmd
 }
 

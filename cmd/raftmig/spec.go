@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"raftmig/testnet"
+)
+
+// specFlags describe the network to be made; testnet init and rehearse have them.
+type specFlags struct {
+	spec  testnet.Spec
+	count int
+	names []string
+}
+
+func (f *specFlags) add(cmd *cobra.Command) {
+	s, fl := &f.spec, cmd.Flags()
+	fl.StringVar(&s.Name, "name", "", "name of the network (default: that of the folder)")
+	fl.IntVar(&s.Orderers, "orderers", 3, "ordering nodes, 1 to 9")
+	fl.IntVar(&s.OrdererOrgs, "orderer-orgs", 1, "organizations that own them")
+	fl.IntVar(&s.AppOrgs, "app-orgs", 1, "organizations that use the channels")
+	fl.IntVar(&f.count, "channels", 2, "number of application channels beside the system channel, called ch1, ch2, …")
+	fl.StringSliceVar(&f.names, "channel-names", nil, "names of the application channels, in place of --channels")
+	fl.StringVar(&s.SystemChannel, "system-channel", "syschannel", "name of the system channel")
+	fl.IntVar(&s.Brokers, "brokers", 4, "Kafka brokers, 1 to 9")
+	fl.DurationVar(&s.BatchTimeout, "batch-timeout", 200*time.Millisecond, "BatchTimeout of the channels")
+	fl.Uint32Var(&s.MaxMessageCount, "max-message-count", 500, "BatchSize.MaxMessageCount of the channels")
+	fl.StringVar(&s.Capability, "capability", "V1_4_3", "channel capability: V1_4_2 or V1_4_3")
+	fl.BoolVar(&s.AdminCerts, "admincerts", false, "list admins in the MSPs, without NodeOUs")
+	fl.StringVar(&s.CryptoConfig, "crypto-config", "", "your crypto-config.yaml, in place of a generated one")
+	fl.StringVar(&s.Configtx, "configtx", "", "your configtx.yaml, in place of a generated one")
+	fl.StringVar(&s.GenesisProfile, "genesis-profile", "", "profile of the system channel in your configtx.yaml (default: the only one)")
+	fl.StringSliceVar(&s.ChannelProfiles, "channel-profiles", nil, "profiles that the channels are created from in turn (default: all)")
+	fl.StringVar(&s.OrdererBin, "orderer-bin", "", "a Fabric orderer (1.4.2 to 2.5) to run in place of raftmig's")
+	fl.IntVar(&s.BasePort, "base-port", 0, "first of a row of ports (default: free ones are found)")
+}
+
+// resolve returns the spec, or what is wrong with the flags. In a Spec zero
+// stands for the default; on the command line it is a mistake.
+func (f *specFlags) resolve(cmd *cobra.Command) (testnet.Spec, error) {
+	var errs []error
+	positive := func(name string, value int) {
+		if value < 1 {
+			errs = append(errs, fmt.Errorf("--%s %d: at least 1 is needed", name, value))
+		}
+	}
+	positive("orderers", f.spec.Orderers)
+	positive("orderer-orgs", f.spec.OrdererOrgs)
+	positive("app-orgs", f.spec.AppOrgs)
+	positive("brokers", f.spec.Brokers)
+	positive("max-message-count", int(f.spec.MaxMessageCount))
+	if f.spec.BatchTimeout <= 0 {
+		errs = append(errs, fmt.Errorf("--batch-timeout %v: it must be positive", f.spec.BatchTimeout))
+	}
+	if f.count < 0 {
+		errs = append(errs, fmt.Errorf("--channels %d: it cannot be negative", f.count))
+	}
+	if len(f.names) > 0 && cmd.Flags().Changed("channels") {
+		errs = append(errs, errors.New("give either --channels or --channel-names"))
+	}
+	if len(errs) > 0 {
+		return testnet.Spec{}, withCode(exitUsage, errors.Join(errs...))
+	}
+	s := f.spec
+	s.Channels = f.names
+	if len(f.names) == 0 {
+		s.Channels = make([]string, f.count)
+		for i := range s.Channels {
+			s.Channels[i] = fmt.Sprintf("ch%d", i+1)
+		}
+	}
+	return s, nil
+}
