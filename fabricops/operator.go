@@ -7,6 +7,7 @@ package fabricops
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -88,7 +89,7 @@ func New(inv *inventory.Network, opts Options) (*Operator, error) {
 	nodes, hash := o.pool.Nodes(), o.pool.TLSCertHash()
 	o.deliver = deliver.New(o.pool, admin)
 	sender := broadcast.New(o.pool)
-	o.matrix = matrix.New(o.deliver, nodes, inv.SystemChannel, o.logs)
+	o.matrix = matrix.New(o.deliver, nodes, inv.SystemChannel, newLeaders(inv, o.logs, admin.TLS))
 	o.submitter = &channelcfg.Submitter{Deliver: o.deliver, Broadcast: sender, Admin: admin, Nodes: nodes, TLSCertHash: hash, Now: opts.Now}
 	o.prover = &proof.Prover{
 		Deliver: o.deliver, Broadcast: sender, Nodes: nodes, Signer: signers, TLSCertHash: hash, Now: opts.Now,
@@ -99,6 +100,38 @@ func New(inv *inventory.Network, opts Options) (*Operator, error) {
 		Network: inv, Deliver: o.deliver, Matrix: o.matrix, Admin: admin, BackupDir: o.store.Dir, Now: opts.Now, LogVersion: o.logs.Version,
 	}
 	return o, nil
+}
+
+// leaders tells leaders from the log of a node, or else from the metrics.
+type leaders struct {
+	logs    *observe.Observer
+	metrics *observe.Metrics
+	logged  map[string]bool // nodes whose log is followed
+}
+
+func newLeaders(inv *inventory.Network, logs *observe.Observer, cert *tls.Certificate) *leaders {
+	l := &leaders{logs: logs, logged: map[string]bool{}}
+	var targets []observe.Target
+	for _, n := range inv.Orderers {
+		l.logged[n.Name] = n.Log != ""
+		t := observe.Target{Node: n.Name, Address: n.Operations}
+		if cert != nil { // metrics behind TLS are for clients with a certificate
+			if cfg, err := dial.TLSConfig(n, cert); err == nil {
+				t.TLS = cfg
+			}
+		}
+		targets = append(targets, t)
+	}
+	l.metrics = observe.NewMetrics(targets)
+	return l
+}
+
+// Leader implements matrix.Leaders.
+func (l *leaders) Leader(node, channel string) uint64 {
+	if l.logged[node] {
+		return l.logs.Leader(node, channel)
+	}
+	return l.metrics.Leader(node, channel)
 }
 
 func backupDir(inv *inventory.Network, opts Options) string {

@@ -23,6 +23,7 @@ import (
 	"raftmig/fabricops/internal/fakenet"
 	"raftmig/fabricops/inventory"
 	"raftmig/fabricops/node"
+	"raftmig/fabricops/observe"
 	"raftmig/orderer/protoutil"
 	"raftmig/runbook"
 	"raftmig/testnet/broker"
@@ -86,7 +87,7 @@ FileLedger: {Location: %[4]s}
 Kafka: {Version: 1.0.0, Retry: {ShortInterval: 200ms, ShortTotal: 30s}}
 Operations: {ListenAddress: "127.0.0.1:%[5]d"}
 Admin: {ListenAddress: "127.0.0.1:0"}
-Metrics: {Provider: disabled}
+Metrics: {Provider: prometheus}
 Consensus: {WALDir: %[4]s/etcdraft/wal, SnapDir: %[4]s/etcdraft/snapshot}
 `
 
@@ -251,8 +252,9 @@ func TestOperatorMigratesFabricsOwnOrderers(t *testing.T) {
 		tier(runbook.StopNodes, runbook.TierOrderers, runbook.TierBrokers)
 		tier(runbook.StartNodes, runbook.TierOrderers)
 		started = time.Now()
-		r.await(t, runbook.Expectation{Type: "etcdraft", State: "STATE_MAINTENANCE", Leader: true, Agreement: true})
+		states := r.await(t, runbook.Expectation{Type: "etcdraft", State: "STATE_MAINTENANCE", Leader: true, Agreement: true})
 		t.Logf("leaders: %v", time.Since(started).Round(time.Millisecond))
+		metricsAgree(t, inv, states)
 		if rollback {
 			tier(runbook.StopNodes, runbook.TierOrderers)
 			require.False(t, r.perform(t, runbook.Effect{Kind: runbook.RestoreBackup}).AlreadyDone)
@@ -265,6 +267,21 @@ func TestOperatorMigratesFabricsOwnOrderers(t *testing.T) {
 		r.await(t, runbook.Expectation{State: "STATE_NORMAL"})
 		t.Logf("exit: %v", time.Since(started).Round(time.Millisecond))
 		require.Len(t, r.perform(t, runbook.Effect{Kind: runbook.SendTransactions, Channels: both}).Transactions, 2)
+	}
+}
+
+// metricsAgree checks that the metrics name the leaders that the logs name.
+func metricsAgree(t *testing.T, inv *inventory.Network, states []runbook.ChannelState) {
+	t.Helper()
+	var targets []observe.Target
+	for _, o := range inv.Orderers {
+		targets = append(targets, observe.Target{Node: o.Name, Address: o.Operations})
+	}
+	m := observe.NewMetrics(targets)
+	for _, c := range states {
+		for _, n := range c.Nodes {
+			require.Equal(t, n.Leader, m.Leader(n.Node, c.Name), "%s on %s", c.Name, n.Node)
+		}
 	}
 }
 

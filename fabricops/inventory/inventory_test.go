@@ -30,6 +30,7 @@ orderers:
       pidFile: run/orderer0.pid
   - name: orderer1
     address: localhost:7150
+    operations: localhost:8150
     tlsRootCAs: [CRYPTO/ordererOrganizations/example.com/orderers/orderer1.example.com/tls/ca.crt]
     serverCert: CRYPTO/ordererOrganizations/example.com/orderers/orderer1.example.com/tls/server.crt
     clientCert: CRYPTO/ordererOrganizations/example.com/orderers/orderer1.example.com/tls/server.crt
@@ -109,6 +110,7 @@ func TestFaultsAreNamedWithTheirLine(t *testing.T) {
 		{"a process without command", "      command: [bin/orderer, start]\n", "", "orderers[0].control: a process that raftmig starts needs a command"},
 		{"a process without pidFile", "      pidFile: run/orderer0.pid\n", "", "orderers[0].control: a process that raftmig starts needs a pidFile"},
 		{"an orderer without log", "    log: logs/orderer0.log\n", "", "orderers[0]: an orderer that raftmig starts needs a log"},
+		{"a node whose leader nobody could see", "    operations: localhost:8150\n", "", "orderers[1]: without log and operations"},
 		{"senseless raft options", "brokers:", "raft: {electionTick: 1, heartbeatTick: 5}\nbrokers:", "raft.electionTick: electionTick (1) must be greater than heartbeatTick (5)"},
 		{"an admin without MSP ID", "  mspID: OrdererMSP\n", "", "admin.mspID: the identity has no MSP ID"},
 		{"a missing certificate", "orderer1.example.com/tls/server.crt\n    clientCert", "orderer1.example.com/tls/other.crt\n    clientCert", "orderers[1].serverCert: open "},

@@ -95,6 +95,8 @@ func (n *Network) validateChannels(f *faults) {
 func (n *Network) validateOrderer(f *faults, seen *register, at string, o *Orderer) {
 	if o.Control.Kind == ControlProcess && o.Log == "" {
 		f.add(at, "Set log to the file that its log goes to; it says when the node is ready", "an orderer that raftmig starts needs a log")
+	} else if o.Log == "" && o.Operations == "" {
+		f.add(at, "Set log to the node's log file, or operations to its operations endpoint with metrics", "without log and operations nobody can see whether %s has a Raft leader", o.Name)
 	}
 	if len(o.TLSRootCAs) > 0 {
 		if o.ServerCert == "" {

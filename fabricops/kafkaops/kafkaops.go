@@ -26,7 +26,8 @@ func Topics(ctx context.Context, brokers []string) ([]string, error) {
 	}
 	cfg := sarama.NewConfig()
 	cfg.ClientID = "raftmig"
-	cfg.Version = sarama.V1_0_0_0
+	// Fabric's own default: what is asked for here is in every version since.
+	cfg.Version = sarama.V0_10_2_0
 	cfg.Net.DialTimeout, cfg.Net.ReadTimeout, cfg.Net.WriteTimeout = DialTimeout, 2*DialTimeout, 2*DialTimeout
 	cfg.Metadata.Retry.Max = 1
 	cfg.Metadata.Full = true
@@ -48,17 +49,24 @@ func Topics(ctx context.Context, brokers []string) ([]string, error) {
 }
 
 func topics(brokers []string, cfg *sarama.Config) (names []string, err error) {
-	admin, err := sarama.NewClusterAdmin(brokers, cfg)
+	client, err := sarama.NewClient(brokers, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("reaching Kafka at %v: %w", brokers, err)
 	}
-	defer func() { _ = admin.Close() }() // nothing was written
-	all, err := admin.ListTopics()
+	defer func() { _ = client.Close() }() // nothing was written
+	all, err := client.Topics()
 	if err != nil {
 		return nil, fmt.Errorf("listing Kafka topics: %w", err)
 	}
-	for name, detail := range all {
-		if detail.NumPartitions == 1 && inventory.ValidChannel(name) == nil {
+	for _, name := range all {
+		if inventory.ValidChannel(name) != nil {
+			continue
+		}
+		partitions, err := client.Partitions(name)
+		if err != nil {
+			return nil, fmt.Errorf("listing the partitions of Kafka topic %s: %w", name, err)
+		}
+		if len(partitions) == 1 {
 			names = append(names, name)
 		}
 	}

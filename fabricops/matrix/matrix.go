@@ -110,7 +110,7 @@ func (r *Reader) Cell(ctx context.Context, node, channel string) runbook.NodeSta
 	if err != nil {
 		return runbook.NodeState{Node: node, Error: err.Error()}
 	}
-	if r.leaders != nil {
+	if r.leaders != nil && state.Type == runbook.TypeRaft {
 		state.Leader = r.leaders.Leader(node, channel)
 	}
 	return state

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"raftmig/fabricops/broadcast"
+	"raftmig/fabricops/channelcfg"
 	"raftmig/fabricops/deliver"
 	"raftmig/orderer/protoutil"
 	"raftmig/runbook"
@@ -22,7 +23,8 @@ const (
 	channelsAtATime = 8
 	readTimeout     = 2 * time.Second
 	sendTimeout     = 10 * time.Second
-	// waitTimeout is how long a sent transaction may take before another is sent.
+	// waitTimeout is how long a sent transaction may take, beside the channel's
+	// batch timeout, before another is sent.
 	waitTimeout = 15 * time.Second
 	firstPause  = 200 * time.Millisecond
 	lastPause   = 2 * time.Second
@@ -104,15 +106,9 @@ func (p *Prover) channel(ctx context.Context, channel string) (*runbook.Transact
 }
 
 func (p *Prover) attempt(ctx context.Context, channel, to string, signer protoutil.Signer) (*runbook.TransactionProof, error) {
-	from := make([]uint64, len(p.Nodes))
-	for i, node := range p.Nodes {
-		readCtx, cancel := context.WithTimeout(ctx, readTimeout)
-		last, err := p.Deliver.Newest(readCtx, node, channel)
-		cancel()
-		if err != nil {
-			return nil, err
-		}
-		from[i] = last.Header.Number + 1
+	from, batch, err := p.start(ctx, channel)
+	if err != nil {
+		return nil, err
 	}
 	env, err := protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{
 		Type: cb.HeaderType_MESSAGE, ChannelID: channel, Time: p.Now(), TLSCertHash: p.TLSCertHash, Bytes: []byte(p.Text),
@@ -129,7 +125,7 @@ func (p *Prover) attempt(ctx context.Context, channel, to string, signer protout
 	if err := p.Broadcast.Send(sendCtx, to, env); err != nil && !errors.Is(err, broadcast.ErrUnknownOutcome) {
 		return nil, err
 	}
-	waitCtx, cancel := context.WithTimeout(ctx, waitTimeout)
+	waitCtx, cancel := context.WithTimeout(ctx, waitTimeout+batch)
 	defer cancel()
 	blocks := make([]uint64, len(p.Nodes))
 	group, waitCtx := errgroup.WithContext(waitCtx)
@@ -149,6 +145,33 @@ func (p *Prover) attempt(ctx context.Context, channel, to string, signer protout
 		}
 	}
 	return &runbook.TransactionProof{Channel: channel, TxID: h.TxId, Block: blocks[0]}, nil
+}
+
+// start returns the number of each node's next block, and the batch timeout.
+func (p *Prover) start(ctx context.Context, channel string) (from []uint64, batch time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	from = make([]uint64, len(p.Nodes))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, node := range p.Nodes {
+		group.Go(func() error {
+			head, err := p.Deliver.Head(ctx, node, channel, nil)
+			if err != nil {
+				return err
+			}
+			from[i] = head.Height()
+			if i > 0 {
+				return nil
+			}
+			v, err := channelcfg.FromBlock(head.Config)
+			if err == nil {
+				batch = v.BatchTimeout()
+			}
+			return err
+		})
+	}
+	err = group.Wait()
+	return from, batch, err
 }
 
 // find follows a channel on a node until a block holds the transaction.
