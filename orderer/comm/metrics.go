@@ -2,11 +2,13 @@ package comm
 
 import (
 	"context"
+	"runtime/debug"
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
@@ -71,10 +73,12 @@ func (m *Metrics) stream(log *zap.SugaredLogger) grpc.StreamServerInterceptor {
 		service, method := split(info.FullMethod)
 		m.streamReceived.With("service", service, "method", method).Add(1)
 		start := time.Now()
-		err := handler(srv, &countedStream{
-			ServerStream: stream,
-			received:     m.messagesReceived.With("service", service, "method", method),
-			sent:         m.messagesSent.With("service", service, "method", method),
+		err := guarded(log, func() error {
+			return handler(srv, &countedStream{
+				ServerStream: stream,
+				received:     m.messagesReceived.With("service", service, "method", method),
+				sent:         m.messagesSent.With("service", service, "method", method),
+			})
 		})
 		took, code := time.Since(start), status.Code(err).String()
 		m.streamCompleted.With("service", service, "method", method, "code", code).Add(1)
@@ -82,6 +86,18 @@ func (m *Metrics) stream(log *zap.SugaredLogger) grpc.StreamServerInterceptor {
 		completed(stream.Context(), log, "streaming call completed", info.FullMethod, err, took)
 		return err
 	}
+}
+
+// guarded turns a panic of a handler, which is a programmer's error, into the
+// end of its call.
+func guarded(log *zap.SugaredLogger, handle func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			log.Errorf("Client triggered panic: %v\n%s", r, debug.Stack())
+			err = status.Error(codes.Internal, "internal error")
+		}
+	}()
+	return handle()
 }
 
 // completed writes the line that a real orderer writes for every call.

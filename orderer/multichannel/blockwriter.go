@@ -130,7 +130,7 @@ func (w *blockWriter) applyConfig(block *cb.Block) (keepMetadata bool, err error
 func (w *blockWriter) applyNewConfig(env *cb.Envelope) (keepMetadata bool, err error) {
 	c, err := protoutil.ConfigEnvelope(env)
 	if err != nil {
-		return false, fmt.Errorf("did not have config envelope encoded: %w", err)
+		return false, fmt.Errorf("it did not have config envelope encoded: %w", err)
 	}
 	current := w.support.Resources()
 	if err := current.ConfigtxValidator().Validate(c); err != nil {

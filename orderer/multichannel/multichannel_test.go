@@ -362,9 +362,9 @@ func TestAConfigBlockThatCannotBeAppliedIsFatal(t *testing.T) {
 			require.NoError(w.t, err)
 			return protoutil.NewMessage(env)
 		},
-		"its header type is unknown: MESSAGE":   func(w *world, _ *ChainSupport) *protoutil.Message { return w.message("x") },
-		"could not create the new channel: ":    func(w *world, _ *ChainSupport) *protoutil.Message { return w.orderer([]byte{}) },
-		"did not have config update embedded: ": func(w *world, _ *ChainSupport) *protoutil.Message { return w.orderer([]byte{1}) },
+		"its header type is unknown: MESSAGE":      func(w *world, _ *ChainSupport) *protoutil.Message { return w.message("x") },
+		"could not create the new channel: ":       func(w *world, _ *ChainSupport) *protoutil.Message { return w.orderer([]byte{}) },
+		"it did not have config update embedded: ": func(w *world, _ *ChainSupport) *protoutil.Message { return w.orderer([]byte{1}) },
 	} {
 		w := newWorld(t)
 		w.bootstrap()
