@@ -98,9 +98,9 @@ func (p *process) Status(context.Context) (runbook.ProcessState, error) {
 	return s, nil
 }
 
-// Start starts the process, unless it runs, and waits until it is ready. If it
-// does not get ready it is left as it is, so that one can look at it; if it
-// ended, the error has the end of its log.
+// Start starts the process, unless it runs, and waits until it is ready. A
+// paused process goes on. One that does not get ready is left as it is, so that
+// it can be looked at; if it ended, the error has the end of its log.
 func (p *process) Start(ctx context.Context) error {
 	return p.exclusive(ctx, func() error {
 		r, err := p.find()
@@ -108,9 +108,12 @@ func (p *process) Start(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 		if r == nil {
-			if r, err = p.launch(ctx); err != nil {
-				return err
-			}
+			r, err = p.launch(ctx)
+		} else {
+			err = r.signal(syscall.SIGCONT) // it may be paused
+		}
+		if err != nil {
+			return err
 		}
 		err = p.awaitReady(ctx, r.LogOffset, func() error {
 			alive, err := r.alive()

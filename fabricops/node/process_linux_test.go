@@ -18,5 +18,8 @@ func TestAPausedProcessCanBeResumedAndStopped(t *testing.T) {
 	require.NoError(t, c.Resume())
 	waitFor(t, "resumed", func() bool { st, _, err := stat(s.PID); return err == nil && st != 'T' })
 	require.NoError(t, c.Pause())
+	require.NoError(t, c.Start(ctx))
+	waitFor(t, "started", func() bool { st, _, err := stat(s.PID); return err == nil && st != 'T' })
+	require.NoError(t, c.Pause())
 	require.NoError(t, c.Stop(ctx))
 }
