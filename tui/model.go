@@ -137,7 +137,7 @@ func (m *model) keepTicking() tea.Cmd {
 // keys are the bindings that hold now.
 func (m *model) keys() []keymap.Binding {
 	c := keymap.Context{
-		Page: m.page, ReadOnly: m.opts.ReadOnly, Lost: m.lost, Known: m.snap != nil, Following: m.following, Reattach: m.reattach != nil,
+		Page: m.page, ReadOnly: m.opts.ReadOnly, Lost: m.lost, Known: m.snap != nil, Following: m.following, InProcess: m.opts.InProcess,
 	}
 	if m.page == keymap.PageLog {
 		c.Following = m.logBack == 0

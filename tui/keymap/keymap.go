@@ -75,8 +75,7 @@ type Context struct {
 	Still     bool   // on a problem
 	AbortOff  string // why the way back is closed, "" if it is open
 	Following bool   // steps: the current step; log: the newest line
-	Filtered  bool
-	Reattach  bool
+	InProcess bool   // the run ends with this process
 }
 
 // Bindings are the keys of a page: first the page's own, then moving about,
@@ -94,7 +93,7 @@ func Bindings(c Context) []Binding {
 		Binding{Action: NextPage, Keys: []string{"tab"}, Show: "tab", Text: "next page; the keys 1 to 5 are the pages too"},
 		Binding{Action: Redraw, Keys: []string{"u", "ctrl+l"}, Show: "u", Text: "draw the screen anew"},
 		Binding{Action: Help, Keys: []string{"?"}, Show: "?", Text: "this help", Hint: "help"},
-		Binding{Action: Leave, Keys: []string{"q", "ctrl+c"}, Show: "q", Text: "leave this screen; the run goes on", Hint: "leave"},
+		Binding{Action: Leave, Keys: []string{"q", "ctrl+c"}, Show: "q", Text: pick(c.InProcess, "leave; it ends this process (asks first)", "leave this screen; the run goes on"), Hint: "leave"},
 	)
 }
 

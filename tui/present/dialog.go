@@ -59,22 +59,22 @@ func GateDialog(s *runbook.Snapshot, local *time.Location, off string) DialogTex
 	if g.Text != "" {
 		d.Items = append(d.Items, Para(Normal, g.Text), Blank())
 	}
-	d.Items = append(d.Items, Item{Label: "matrix", Line: ChannelsLine(s)})
+	if len(s.Channels) > 0 {
+		d.Items = append(d.Items, Item{Label: "matrix", Line: ChannelsLine(s)})
+	}
+	label := "facts"
+	for _, f := range g.Facts {
+		d.Items = append(d.Items, Field(label, Normal, f))
+		label = " "
+	}
 	if st := stepByID(s, g.Step); st != nil {
+		d.Items = append(d.Items, Blank())
 		if st.Explain.Undo != "" {
 			d.Items = append(d.Items, Field("undo", Normal, st.Explain.Undo))
 		}
 		if !st.StartedAt.IsZero() {
 			d.Items = append(d.Items, Field("waiting", Normal, "since "+Clock(st.StartedAt, local)+"; the run waits as long as you like"))
 		}
-	}
-	if len(g.Facts) > 0 {
-		d.Items = append(d.Items, Blank())
-	}
-	label := "facts"
-	for _, f := range g.Facts {
-		d.Items = append(d.Items, Field(label, Normal, f))
-		label = " "
 	}
 	wait := Choice{Key: "n", Text: "No, wait"}
 	if d.Typed != "" {

@@ -29,9 +29,10 @@ type LogRow struct {
 	Full  string // the whole line
 }
 
-// fabricPrefix is the start of a line in Fabric's default log format:
+// fabricPrefix is the start of a line in Fabric's default log formats. From
+// 2.0 on: date, time, zone, number, level, [logger], function, ->. Before:
 // date, time, zone, [logger], function, ->, level, number.
-var fabricPrefix = regexp.MustCompile(`^\S+ \S+(?: UTC)? \[([^\]]+)\] \S+ -> \S+ \S+ `)
+var fabricPrefix = regexp.MustCompile(`^\S+ \S+ \S+ (?:[0-9a-f]{3,} [A-Z]{4,5} \[[^\]]+\] \S* ?-> |\[[^\]]+\] \S+ -> [A-Z]{4,5} [0-9a-f]{3,} )`)
 
 // LogRowOf cuts a log line into columns.
 func LogRowOf(l runbook.LogLine) LogRow {

@@ -199,6 +199,14 @@ func TestALogLineIsCutIntoColumns(t *testing.T) {
 	r = LogRowOf(runbook.LogLine{Node: "orderer0", Level: "WARN", Text: "\x1b[33mrefused\x1b[0m", Expected: true})
 	require.Equal(t, "EXPECTED", r.Label)
 	require.Equal(t, "refused", r.Text)
+	for _, line := range []string{
+		"2026-03-14 22:00:01.367 UTC 0079 INFO [comm.grpc.server] 1 -> streaming call completed",
+		"2026-03-14 22:00:01.367 UTC 1a2b3 WARN [orderer.common.broadcast] Handle -> streaming call completed",
+		"2026-03-14 22:00:01.367 UTC [comm.grpc.server] 1 -> INFO 05a streaming call completed",
+		"2026-03-14 22:00:01.367 UTC 0079 INFO [comm.grpc.server]  -> streaming call completed",
+	} {
+		require.Equal(t, "streaming call completed", LogRowOf(runbook.LogLine{Text: line}).Text, line)
+	}
 	require.Equal(t, LogError, LogRowOf(runbook.LogLine{Level: "PANIC"}).Kind)
 	require.Equal(t, LogWarning, LogRowOf(runbook.LogLine{Level: "WARN"}).Kind)
 	require.Equal(t, "some other format", LogRowOf(runbook.LogLine{Text: "some other format"}).Text)

@@ -203,7 +203,7 @@ func (p *Player) noise(d stepDef, k int, name string) []runbook.LogLine {
 	now := p.cfg.Now()
 	if d.id == runbook.StepRestartLeaders {
 		l := runbook.LogLine{Node: "orderer0", At: now, Level: "INFO", Channel: name, Leader: &runbook.LeaderChange{Channel: name, To: 1, RaftID: 1},
-			Text: fmt.Sprintf("%s [orderer.consensus.etcdraft] run -> INFO 05a Raft leader changed: 0 -> 1 channel=%s node=1", now.UTC().Format("2006-01-02 15:04:05.000 UTC"), name)}
+			Text: fmt.Sprintf("%s 005a INFO [orderer.consensus.etcdraft] run -> Raft leader changed: 0 -> 1 channel=%s node=1", now.UTC().Format("2006-01-02 15:04:05.000 UTC"), name)}
 		return []runbook.LogLine{l}
 	}
 	all := Log()[:5]

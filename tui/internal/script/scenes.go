@@ -169,7 +169,7 @@ func Log() []runbook.LogLine {
 	line := func(sec int, node, level, logger, text string) runbook.LogLine {
 		at := Begin.Add(time.Duration(sec) * time.Second)
 		return runbook.LogLine{Node: node, At: at, Level: level,
-			Text: fmt.Sprintf("%s [%s] run -> %s 0%x %s", at.Format("2006-01-02 15:04:05.000 UTC"), logger, level, 0x40+sec, text)}
+			Text: fmt.Sprintf("%s 00%x %s [%s] run -> %s", at.Format("2006-01-02 15:04:05.000 UTC"), 0x40+sec, level, logger, text)}
 	}
 	leader := func(sec int, node string, id uint64, channel string) runbook.LogLine {
 		l := line(sec, node, "INFO", "orderer.consensus.etcdraft", fmt.Sprintf("Raft leader changed: 0 -> 1 channel=%s node=%d", channel, id))
