@@ -29,6 +29,10 @@ func (r *Runbook) Snapshot() Snapshot {
 	return s
 }
 
+// Outcome returns how the run ended, "" if it has not. It costs nothing, unlike
+// Snapshot.
+func (r *Runbook) Outcome() Outcome { return r.outcome }
+
 // current returns the index of the step that runs, waits or failed, -1 if none.
 func (r *Runbook) current() int {
 	if r.cur < 0 {

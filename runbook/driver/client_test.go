@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -81,6 +82,7 @@ func TestAClientThatFetchesNothingHoldsNothingUpAndFindsTheNewestState(t *testin
 		for i := range 3 * feed.LogsKept {
 			logs <- runbook.LogLine{Text: fmt.Sprint(i)}
 		}
+		time.Sleep(2 * interval) // of the bubble's clock
 		synctest.Wait()
 		stop()
 		require.ErrorIs(t, <-ended, ErrStopped)
@@ -112,6 +114,7 @@ func TestAClientThatComesLateFindsStateAndLogAndTheNumberOfClients(t *testing.T)
 		ended := make(chan error, 1)
 		go func() { _, err := d.Run(ctx); ended <- err }()
 		logs <- runbook.LogLine{Text: "Raft leader changed: 0 -> 1"}
+		time.Sleep(2 * interval) // of the bubble's clock
 		synctest.Wait()
 
 		first, second := d.Client(), d.Client()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"raftmig/runbook"
 	"raftmig/runbook/internal/feed"
@@ -26,6 +27,7 @@ type Driver struct {
 	effects  sync.WaitGroup
 	cancels  map[runbook.EffectID]context.CancelFunc
 	ended    chan struct{} // closed when Run returns
+	shown    time.Time     // when the clients were given a snapshot last
 }
 
 // request is a command and where its answer goes.
@@ -77,7 +79,7 @@ func (d *Driver) Run(ctx context.Context) (runbook.Snapshot, error) {
 
 // begin steps the first event of this process.
 func (d *Driver) begin() error {
-	if d.book.Snapshot().Outcome != "" {
+	if d.book.Outcome() != "" {
 		return nil
 	}
 	ev := runbook.Event{Kind: runbook.EventResumed, At: d.opts.Now(), By: d.opts.By}
@@ -90,25 +92,37 @@ func (d *Driver) begin() error {
 	return nil
 }
 
+// interval is the least time between two snapshots for the clients. A run with
+// many channels has many events, and a picture more often helps nobody.
+const interval = 100 * time.Millisecond
+
 func (d *Driver) loop(ctx, work context.Context) error {
 	logs := d.opts.Logs
 	answer := make(chan error, 1) // of the command just obeyed; nobody's at first
+	show := time.NewTimer(0)
+	defer show.Stop()
+	stale := true // the clients have not seen the newest state
 	for {
 		err := d.ready(work)
 		answer <- err // a command is granted once it is in the journal
 		if err != nil {
 			return err
 		}
-		s := d.book.Snapshot()
-		d.hub.Snapshot(s)
-		if s.Outcome != "" {
+		if d.book.Outcome() != "" {
 			return nil
+		}
+		if !stale {
+			stale = true
+			show.Reset(time.Until(d.shown.Add(interval)))
 		}
 		answer = make(chan error, 1)
 		for waiting := true; waiting; {
 			select {
 			case <-ctx.Done():
 				return ErrStopped
+			case <-show.C:
+				d.shown, stale = time.Now(), false
+				d.hub.Snapshot(d.book.Snapshot())
 			case line, ok := <-logs:
 				if !ok {
 					logs = nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"raftmig/runbook"
 )
@@ -21,9 +22,7 @@ type Server struct {
 	ctx      context.Context // ends with Close
 	stop     context.CancelFunc
 	conns    sync.WaitGroup
-	mu       sync.Mutex
-	open     map[net.Conn]bool
-	closed   bool
+	patience time.Duration
 }
 
 // Listen serves at path until Close. A socket that a dead process left there is
@@ -38,7 +37,7 @@ func Listen(path string, attach func() runbook.Client) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", path, err)
 	}
-	s := &Server{listener: l, path: path, attach: attach, open: map[net.Conn]bool{}}
+	s := &Server{listener: l, path: path, attach: attach, patience: defaultPatience}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.conns.Go(s.accept)
 	return s, nil
@@ -69,9 +68,6 @@ func listenPrivate(path string) (*net.UnixListener, error) {
 // Close ends the service. Clients that are attached get what waits for them if
 // the run has ended, and are cut off otherwise.
 func (s *Server) Close() error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
 	err := errors.Join(s.listener.Close(), removed(s.path))
 	s.stop()
 	s.conns.Wait()

@@ -36,7 +36,7 @@ func (h *Hub) Subscribe() *Subscriber {
 	s := NewSubscriber()
 	s.push(func(p *pending) {
 		p.snapshot = h.last
-		p.logs = append(p.logs, h.recent...)
+		p.logs = newest(h.recent)
 	})
 	if h.closed {
 		s.Finish()
@@ -104,9 +104,16 @@ func (h *Hub) Close() {
 	clear(h.subs)
 }
 
+// keepLast drops the oldest lines. It lets twice as many come together before
+// it copies, so that a line costs little.
 func keepLast(lines []runbook.LogLine) []runbook.LogLine {
-	if n := len(lines) - LogsKept; n > 0 {
-		return append([]runbook.LogLine(nil), lines[n:]...)
+	if len(lines) > 2*LogsKept {
+		return append([]runbook.LogLine(nil), lines[len(lines)-LogsKept:]...)
 	}
 	return lines
+}
+
+// newest returns a copy of the last lines, as many as are kept.
+func newest(lines []runbook.LogLine) []runbook.LogLine {
+	return append([]runbook.LogLine(nil), lines[max(0, len(lines)-LogsKept):]...)
 }

@@ -29,7 +29,7 @@ func (p *pending) empty() bool {
 
 // take removes the next update: one progress at a time, all the rest at once.
 func (p *pending) take() runbook.Update {
-	u := runbook.Update{Snapshot: p.snapshot, Log: p.logs, Clients: p.clients}
+	u := runbook.Update{Snapshot: p.snapshot, Log: newest(p.logs), Clients: p.clients}
 	p.snapshot, p.logs, p.clients = nil, nil, 0
 	if len(p.progress) > 0 {
 		first := p.progress[0]
