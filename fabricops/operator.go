@@ -106,14 +106,12 @@ func New(inv *inventory.Network, opts Options) (*Operator, error) {
 type leaders struct {
 	logs    *observe.Observer
 	metrics *observe.Metrics
-	logged  map[string]bool // nodes whose log is followed
 }
 
 func newLeaders(inv *inventory.Network, logs *observe.Observer, cert *tls.Certificate) *leaders {
-	l := &leaders{logs: logs, logged: map[string]bool{}}
+	l := &leaders{logs: logs}
 	var targets []observe.Target
 	for _, n := range inv.Orderers {
-		l.logged[n.Name] = n.Log != ""
 		t := observe.Target{Node: n.Name, Address: n.Operations}
 		if cert != nil { // metrics behind TLS are for clients with a certificate
 			if cfg, err := dial.TLSConfig(n, cert); err == nil {
@@ -128,8 +126,8 @@ func newLeaders(inv *inventory.Network, logs *observe.Observer, cert *tls.Certif
 
 // Leader implements matrix.Leaders.
 func (l *leaders) Leader(node, channel string) uint64 {
-	if l.logged[node] {
-		return l.logs.Leader(node, channel)
+	if leader, known := l.logs.Leader(node, channel); known {
+		return leader
 	}
 	return l.metrics.Leader(node, channel)
 }

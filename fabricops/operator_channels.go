@@ -19,8 +19,32 @@ func (o *Operator) gatherFacts(ctx context.Context, e runbook.Effect, r *report)
 	}
 	return runbook.Evidence{
 		Summary: fmt.Sprintf("%d orderers, %d channels observed", len(f.Orderers), len(f.Channels)),
-		Facts:   f, Findings: findings,
+		Facts:   f, Findings: append(findings, o.logFindings()...),
 	}, nil
+}
+
+// logFindings says which logs cannot tell leaders: an error where the metrics
+// cannot stand in, for the restart could then not be proven.
+func (o *Operator) logFindings() []runbook.Finding {
+	var out []runbook.Finding
+	for _, n := range o.inv.Orderers {
+		why := o.logs.Trouble(n.Name)
+		if why == "" {
+			continue
+		}
+		f := runbook.Finding{
+			Check: "log.leaders", Severity: runbook.SeverityWarn,
+			Summary:  n.Name + ": its log cannot tell Raft leaders; the metrics of its operations endpoint must",
+			Evidence: []string{n.Log + ": " + why},
+			Hint:     "Make the log readable, at level INFO for orderer.consensus.etcdraft.",
+		}
+		if n.Operations == "" {
+			f.Severity = runbook.SeverityError
+			f.Summary = n.Name + ": its log cannot tell Raft leaders, and it has no operations endpoint"
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 func (o *Operator) listChannels(ctx context.Context) (runbook.Evidence, error) {

@@ -162,9 +162,19 @@ func TestOperatorListsChannelsFromAllSources(t *testing.T) {
 func TestOperatorGathersFacts(t *testing.T) {
 	r := newRig(t, "2.5.16", fakenet.KafkaNormal)
 	r.log(t, 0, " Version: 2.5.16")
+	r.log(t, 0, "2026-11-22 01:49:56.001 UTC 0001 INFO [orderer.common.server] Main -> Beginning to serve requests")
 	r.inv.Orderers[1].ServerName = "somewhere.else"
 	require.NoError(t, os.MkdirAll(filepath.Join(r.inv.Orderers[2].WALDir, "ch1"), 0o700))
-	f := r.perform(t, runbook.Effect{Kind: runbook.GatherFacts}).Facts
+	ev := r.perform(t, runbook.Effect{Kind: runbook.GatherFacts})
+	var quiet []string
+	for _, finding := range ev.Findings {
+		if finding.Check == "log.leaders" {
+			require.Equal(t, runbook.SeverityError, finding.Severity)
+			quiet = append(quiet, finding.Summary[:len("orderer0")])
+		}
+	}
+	require.Subset(t, quiet, []string{"orderer1", "orderer2"})
+	f := ev.Facts
 	require.Len(t, f.Orderers, 3)
 	require.Empty(t, f.Orderers[0].Error)
 	require.Equal(t, f.Orderers[0].ServerCert.Fingerprint, f.Orderers[0].ServedCert.Fingerprint)

@@ -127,15 +127,21 @@ func (f *follower) reopen() error {
 
 // follow reads until ctx ends. history is called once what was in the last
 // back bytes of the file has been read, so that lines can be told apart from
-// those that are written from now on.
-func (f *follower) follow(ctx context.Context, back int64, line func(string), history func()) {
+// those that are written from now on. trouble is called after every look, with
+// why the file cannot be read or nil.
+func (f *follower) follow(ctx context.Context, back int64, line func(string), history func(), trouble func(error)) {
 	defer f.close()
-	if err := f.open(back); err == nil {
-		_, _ = f.read(line) // an unreadable log is tried again below
+	err := f.open(back)
+	if err == nil {
+		_, err = f.read(line)
 	}
+	trouble(err)
 	history()
 	for {
 		read, err := f.read(line)
+		if err != nil || f.file != nil {
+			trouble(err) // an absent file keeps its first trouble
+		}
 		pause := idlePause
 		if read && err == nil {
 			pause = busyPause

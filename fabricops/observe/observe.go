@@ -37,6 +37,8 @@ type nodeView struct {
 	raftIDs map[string]uint64
 	version string
 	died    string // the last panic or fatal line of the running process
+	info    bool   // a line of level INFO or below was seen
+	trouble string // why the log cannot be read
 }
 
 // New starts to follow the logs; sources without a file are passed over.
@@ -44,10 +46,14 @@ func New(sources []Source) *Observer {
 	ctx, cancel := context.WithCancel(context.Background())
 	o := &Observer{lines: make(chan runbook.LogLine, linesKept), cancel: cancel, nodes: map[string]*nodeView{}}
 	for _, s := range sources {
+		if s.File != "" {
+			o.nodes[s.Node] = newView()
+		}
+	}
+	for _, s := range sources { // the map is complete: from here on it is only read
 		if s.File == "" {
 			continue
 		}
-		o.nodes[s.Node] = newView()
 		o.caught.Add(1)
 		o.done.Go(func() {
 			live := false
@@ -55,7 +61,7 @@ func New(sources []Source) *Observer {
 			f.follow(ctx, scanBack, func(text string) { o.take(s.Node, text, live) }, func() {
 				live = true
 				o.caught.Done()
-			})
+			}, func(err error) { o.failed(s.Node, err) })
 		})
 	}
 	return o
@@ -89,15 +95,42 @@ func (o *Observer) CaughtUp(ctx context.Context) error {
 	}
 }
 
-// Leader is the Raft ID of the leader that a node reported last for a
-// channel since it was started; 0 if none.
-func (o *Observer) Leader(node, channel string) uint64 {
+// Leader is the Raft ID of the leader that a node reported last for a channel
+// since it was started; 0 for none. known is false if it has reported nothing
+// of the channel.
+func (o *Observer) Leader(node, channel string) (leader uint64, known bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if v := o.nodes[node]; v != nil {
-		return v.leaders[channel]
+		leader, known = v.leaders[channel]
 	}
-	return 0
+	return leader, known
+}
+
+// Trouble is why a node's log cannot tell leaders: it cannot be read, or holds
+// no line of level INFO; "" if it can, or if the node has no log.
+func (o *Observer) Trouble(node string) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	v := o.nodes[node]
+	switch {
+	case v == nil:
+		return ""
+	case v.trouble != "":
+		return v.trouble
+	case !v.info:
+		return "it holds no line of level INFO; leaders are logged at that level"
+	default:
+		return ""
+	}
+}
+
+func (o *Observer) failed(node string, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.nodes[node].trouble = ""; err != nil {
+		o.nodes[node].trouble = err.Error()
+	}
 }
 
 // Version is what the node's log says of its version, "" if nothing.
@@ -134,11 +167,10 @@ func (o *Observer) take(node, text string, live bool) {
 	l := Parse(node, text)
 	o.mu.Lock()
 	v := o.nodes[node]
+	v.info = v.info || l.Level == "INFO" || l.Level == "DEBUG"
 	switch {
 	case l.Start:
-		version := v.version
-		*v = *newView()
-		v.version = version // until the new process names its own
+		v.leaders, v.raftIDs, v.died = map[string]uint64{}, map[string]uint64{}, ""
 	case l.Leader != nil:
 		v.leaders[l.Leader.Channel] = l.Leader.To
 		v.raftIDs[l.Leader.Channel] = l.Leader.RaftID

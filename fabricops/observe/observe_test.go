@@ -206,10 +206,15 @@ func TestObserverKeepsLeadersOfTheRunningProcess(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	require.NoError(t, o.CaughtUp(ctx))
-	require.EqualValues(t, 2, o.Leader("orderer0", "syschannel"))
-	require.EqualValues(t, 1, o.Leader("orderer0", "ch1"))
+	leader := func(node, channel string) uint64 {
+		id, _ := o.Leader(node, channel)
+		return id
+	}
+	require.EqualValues(t, 2, leader("orderer0", "syschannel"))
+	require.EqualValues(t, 1, leader("orderer0", "ch1"))
+	require.Empty(t, o.Trouble("orderer0"))
 	require.Equal(t, "latest", o.Version("orderer0"))
-	require.Zero(t, o.Leader("orderer1", "ch1"))
+	require.Zero(t, leader("orderer1", "ch1"))
 	require.Empty(t, o.Lines(), "what was logged before is not repeated")
 
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o600)
@@ -228,16 +233,18 @@ func TestObserverKeepsLeadersOfTheRunningProcess(t *testing.T) {
 	}
 	l := next("2026-11-22 02:00:00.000 UTC 0060 INFO [orderer.consensus.etcdraft] run -> Raft leader changed: 1 -> 3 channel=ch1 node=1")
 	require.EqualValues(t, 3, l.Leader.To)
-	require.EqualValues(t, 3, o.Leader("orderer0", "ch1"))
+	require.EqualValues(t, 3, leader("orderer0", "ch1"))
 	next("2026-11-22 02:00:00.000 UTC 0061 PANI [orderer.consensus.etcdraft] run -> tocommit(25) is out of range channel=ch1 node=1")
 	require.Contains(t, o.Died("orderer0"), "tocommit(25)")
 	next("2026-11-22 02:00:01.000 UTC 0001 INFO [orderer.common.server] prettyPrintStruct -> Orderer config values:")
-	require.Zero(t, o.Leader("orderer0", "ch1"), "a new process knows no leader yet")
+	_, known := o.Leader("orderer0", "ch1")
+	require.False(t, known, "a new process knows no leader yet")
 	require.Empty(t, o.Died("orderer0"))
 	require.Equal(t, "latest", o.Version("orderer0"))
 	next("2026-11-22 02:00:02.000 UTC 0002 INFO [orderer.consensus.etcdraft] run -> Raft leader changed: 0 -> 2 channel=ch1 node=1")
 	o.Stopped("orderer0")
-	require.Zero(t, o.Leader("orderer0", "ch1"))
+	_, known = o.Leader("orderer0", "ch1")
+	require.False(t, known)
 }
 
 func TestObserverDropsTheOldestLinesForASlowReader(t *testing.T) {
@@ -247,4 +254,19 @@ func TestObserverDropsTheOldestLinesForASlowReader(t *testing.T) {
 	}
 	require.Equal(t, "3", (<-o.lines).Text)
 	require.Equal(t, "4", (<-o.lines).Text)
+}
+
+func TestLogsThatCannotTellLeaders(t *testing.T) {
+	dir := t.TempDir()
+	quiet := filepath.Join(dir, "quiet.log")
+	require.NoError(t, os.WriteFile(quiet, []byte("2026-05-26 10:07:44.075 UTC 0016 WARN [x] y -> z\n"), 0o600))
+	o := New([]Source{{Node: "quiet", File: quiet}, {Node: "absent", File: filepath.Join(dir, "absent.log")}, {Node: "folder", File: dir}, {Node: "none"}})
+	defer o.Close()
+	require.NoError(t, o.CaughtUp(t.Context()))
+	require.Contains(t, o.Trouble("quiet"), "no line of level INFO")
+	require.Contains(t, o.Trouble("absent"), "no such file")
+	require.Contains(t, o.Trouble("folder"), "is a directory")
+	require.Empty(t, o.Trouble("none"))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "absent.log"), []byte("2026-05-26 10:07:44.075 UTC 0016 INFO [x] y -> z\n"), 0o600))
+	require.Eventually(t, func() bool { return o.Trouble("absent") == "" }, 5*time.Second, 10*time.Millisecond)
 }
