@@ -103,10 +103,14 @@ func textOf(m *protoutil.Message) string {
 	return strings.TrimRight(string(p.Data), ".")
 }
 
-// sized is a message of a size in bytes, or of its natural one if size is 0.
+// sized is a message of at least a size in bytes, padded with dots, or of its
+// natural one if that is larger. Small sizes are met exactly.
 func sized(typ cb.HeaderType, text string, size int) *protoutil.Message {
 	m := message(typ, "ch", text)
-	for ; size > 0 && int(m.Size()) < size; m = message(typ, "ch", text) {
+	if missing := size - int(m.Size()); missing > 0 {
+		text += strings.Repeat(".", max(0, missing-8)) // the padding's own length may take a few bytes more
+	}
+	for m = message(typ, "ch", text); int(m.Size()) < size; m = message(typ, "ch", text) {
 		text += "."
 	}
 	return m
