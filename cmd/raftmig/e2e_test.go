@@ -104,3 +104,9 @@ func shortTemp(t *testing.T) string {
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	return dir
 }
+
+// Limits for what a network does by itself a moment later.
+const (
+	waitForBlock = 15 * time.Second
+	tick         = 100 * time.Millisecond
+)
