@@ -13,6 +13,10 @@ import (
 // one message; outside of inputs they are taken one by one, and what was
 // pasted is not taken for keys.
 func (m *model) onKeys(k tea.KeyMsg) tea.Cmd {
+	if k.Alt { // no key needs alt: this is esc, and a key so soon after it that they came together
+		k.Alt = false
+		return tea.Batch(m.onKey(tea.KeyMsg{Type: tea.KeyEsc}), m.onKeys(k))
+	}
 	typing := m.filtering || m.dlg != nil && m.dlg.Typing
 	switch {
 	case typing || k.Type != tea.KeyRunes:
@@ -27,7 +31,7 @@ func (m *model) onKeys(k tea.KeyMsg) tea.Cmd {
 			k.Runes = k.Runes[i:]
 			return tea.Batch(append(cmds, m.onKey(k))...)
 		}
-		cmds = append(cmds, m.onKey(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: k.Alt}))
+		cmds = append(cmds, m.onKey(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}}))
 	}
 	return tea.Batch(cmds...)
 }

@@ -352,6 +352,18 @@ func TestKeysThatComeTogetherAreTakenOneByOne(t *testing.T) {
 	require.Equal(t, "rehearsal-net", m.dlg.Input)
 }
 
+func TestEscAndAKeyRightAfterItAreTwoKeys(t *testing.T) {
+	m, r := at(t, "gate-severe", Options{})
+	m = send(m, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("l"), Alt: true})
+	require.Nil(t, m.dlg)
+	require.Equal(t, keymap.PageLog, m.page)
+	m = press(m, "g", "t", "x")
+	m = send(m, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("k"), Alt: true})
+	require.False(t, m.dlg.Typing)
+	require.Empty(t, m.dlg.Input)
+	require.Empty(t, r.sent)
+}
+
 func TestASlowLinkShowsMarkedLogLinesOnly(t *testing.T) {
 	m, _ := at(t, "maintenance", Options{SlowLink: true})
 	v := m.View()
