@@ -415,7 +415,7 @@ func TestRoute(t *testing.T) {
 	require.EqualError(t, err, "message is of type that cannot be processed directly")
 	require.NotNil(t, h)
 	h, _, _, err = w.r.Route(protoutil.NewMessage(&cb.Envelope{}))
-	require.EqualError(t, err, "could not determine channel ID: no header in payload")
+	require.EqualError(t, err, "could not determine channel ID: header not set")
 	require.Nil(t, h)
 }
 

@@ -199,6 +199,7 @@ func (r *Registrar) ChannelIDs() []string {
 // Errors of Route.
 var (
 	errNoSystemChannel = errors.New("channel creation request not allowed because the orderer system channel is not defined")
+	errHeaderNotSet    = errors.New("header not set")
 	errNotDirectly     = errors.New("message is of type that cannot be processed directly")
 )
 
@@ -207,6 +208,9 @@ var (
 // BAD_REQUEST; the header is nil if it could not be read.
 func (r *Registrar) Route(msg *protoutil.Message) (h *cb.ChannelHeader, isConfig bool, c *ChainSupport, err error) {
 	h, err = protoutil.ChannelHeader(msg.Envelope)
+	if errors.Is(err, protoutil.ErrNoHeader) {
+		err = errHeaderNotSet
+	}
 	if err != nil {
 		return nil, false, nil, fmt.Errorf("could not determine channel ID: %w", err)
 	}
