@@ -3,8 +3,11 @@ package etcdraft
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"go.etcd.io/etcd/raft/v3/raftpb"
+
+	"raftmig/orderer/protoutil"
 )
 
 // errWrongRecipient is returned for a message to another Raft ID: this node's
@@ -34,12 +37,57 @@ func parseMessage(payload []byte, sender, self uint64) (raftpb.Message, error) {
 	if m.Term == 0 {
 		return m, fmt.Errorf("node %d sent a Raft message without a term", sender)
 	}
-	for i, e := range m.Entries {
-		if e.Index != m.Index+1+uint64(i) {
-			return m, fmt.Errorf("node %d sent Raft entries that do not follow each other", sender)
+	if err := checkEntries(m); err != nil {
+		return m, fmt.Errorf("node %d sent %w", sender, err)
+	}
+	if m.Type == raftpb.MsgSnap {
+		if err := checkSnapshot(m.Snapshot); err != nil {
+			return m, fmt.Errorf("node %d sent %w", sender, err)
 		}
 	}
 	return m, nil
+}
+
+// checkEntries refuses what the library takes for granted.
+func checkEntries(m raftpb.Message) error {
+	if m.Type == raftpb.MsgApp && m.Index > 0 && m.LogTerm == 0 {
+		return errors.New("Raft entries that follow nothing")
+	}
+	if m.Index == math.MaxUint64 || m.Type != raftpb.MsgApp && len(m.Entries) > 0 {
+		return errors.New("a Raft message with entries out of place")
+	}
+	for i, e := range m.Entries {
+		if e.Index != m.Index+1+uint64(i) || e.Term == 0 || e.Term > m.Term {
+			return errors.New("Raft entries that do not follow each other")
+		}
+		if e.Type != raftpb.EntryNormal && e.Type != raftpb.EntryConfChange {
+			return fmt.Errorf("a Raft entry of type %s, which no version of Fabric writes", e.Type)
+		}
+	}
+	return nil
+}
+
+// checkSnapshot refuses a snapshot that could not be loaded again after it was
+// stored: without voters or with other kinds of members, or without a block.
+func checkSnapshot(sn raftpb.Snapshot) error {
+	cs := sn.Metadata.ConfState
+	if sn.Metadata.Index == 0 || sn.Metadata.Index == math.MaxUint64 || sn.Metadata.Term == 0 {
+		return errors.New("a snapshot without index or term")
+	}
+	if len(cs.Voters) == 0 || len(cs.Learners)+len(cs.VotersOutgoing)+len(cs.LearnersNext) > 0 || cs.AutoLeave {
+		return errors.New("a snapshot with members that no version of Fabric has")
+	}
+	seen := map[uint64]bool{0: true}
+	for _, id := range cs.Voters {
+		if seen[id] {
+			return errors.New("a snapshot with invalid members")
+		}
+		seen[id] = true
+	}
+	if _, err := protoutil.UnmarshalBlock(sn.Data); err != nil {
+		return fmt.Errorf("a snapshot without a block: %w", err)
+	}
+	return nil
 }
 
 // checkLog returns an error if stepping m would make the library find out that
