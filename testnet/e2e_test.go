@@ -33,11 +33,15 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// program builds raftmig once for all tests that start real processes.
+// program is RAFTMIG_BIN, or raftmig built once for all tests that start real
+// processes.
 func program(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts real processes; left out with -short")
+	}
+	if bin := os.Getenv("RAFTMIG_BIN"); bin != "" {
+		return bin
 	}
 	buildOnce.Do(func() {
 		var dir string
