@@ -195,7 +195,8 @@ func TestFabricAndThisChainShareATopic(t *testing.T) {
 	settings.batch = fixtureBatchSize
 	ch := newChannel(t, "ch1", settings)
 	ch.blocks = slices.Clone(blocks)
-	ch.seq = 1 // of the configuration that created the channel; Fabric validates what is older
+	const seq = 1 // of the configuration that created the channel; Fabric validates what is older
+	ch.seq = seq
 	stop := node.run()
 	chain := start(t, consenter(t, Options{}), ch)
 	var acks sync.WaitGroup
@@ -206,7 +207,7 @@ func TestFabricAndThisChainShareATopic(t *testing.T) {
 			size = 600 << 10
 		}
 		acks.Add(1)
-		chain.OrderAsync(sized(cb.HeaderType_ENDORSER_TRANSACTION, fmt.Sprintf("m%d", i), size), ch.seq, func(err error) {
+		chain.OrderAsync(sized(cb.HeaderType_ENDORSER_TRANSACTION, fmt.Sprintf("m%d", i), size), seq, func(err error) {
 			defer acks.Done()
 			if err != nil {
 				t.Error(err)
