@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -98,22 +99,35 @@ func newPlanCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show every step of a run, with its commands and time; change nothing",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Long: `Plan looks at the network as a run does before it asks for the first time, and
+prints every step that would follow: what it does, how it is proven, what going
+back costs, the commands that would do the same by hand. It changes nothing.`,
+		Example: `  raftmig plan --network raftmig.yaml | less
+  raftmig plan --json > plan.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			network, err := f.load()
 			if err != nil {
 				return err
 			}
-			plan := fabricops.PlanOf(network, "plan")
-			book := runbook.New()
-			if err := book.Step(runbook.Event{Kind: runbook.EventStarted, Plan: &plan}); err != nil {
+			op, err := fabricops.New(network, fabricops.Options{RunDir: os.TempDir(), Run: "plan"})
+			if err != nil {
 				return err
 			}
-			steps := book.Snapshot().Steps
-			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), steps)
+			defer func() { err = errors.Join(err, op.Close()) }()
+			s, err := runner.Preview(cmd.Context(), op, op.Plan("plan"))
+			if err != nil {
+				return err
 			}
-			return printPlan(cmd.OutOrStdout(), steps)
+			if asJSON {
+				err = writeJSON(cmd.OutOrStdout(), s.Steps)
+			} else {
+				err = printPlan(cmd.OutOrStdout(), s.Steps)
+			}
+			if s.Problem != nil {
+				err = errors.Join(err, s.Problem)
+			}
+			return err
 		},
 	}
 	f.add(cmd)
@@ -122,21 +136,32 @@ func newPlanCommand() *cobra.Command {
 }
 
 func printPlan(w io.Writer, steps []runbook.StepView) error {
-	phase := runbook.Phase("")
+	phase, total := runbook.Phase(""), time.Duration(0)
 	for i, s := range steps {
 		if s.Phase != phase {
 			phase = s.Phase
 			fmt.Fprintf(w, "\n%s\n", strings.ToUpper(string(phase)))
 		}
-		fmt.Fprintf(w, "%3d  %s (%s, about %s)\n", i+1, s.Explain.Title, s.ID, s.Explain.Estimate)
-		for _, line := range []string{s.Explain.What, "proof: " + s.Explain.Verify, "undo:  " + s.Explain.Undo} {
+		estimate := s.Explain.Estimate.Round(time.Second)
+		total += estimate
+		fmt.Fprintf(w, "%3d  %s (%s, about %s)\n", i+1, s.Explain.Title, s.ID, estimate)
+		for _, line := range []string{s.Explain.What, "proof: " + s.Explain.Verify} {
 			fmt.Fprintf(w, "     %s\n", strings.ReplaceAll(line, "\n", "\n     "))
 		}
 		for _, c := range s.Explain.Commands {
 			fmt.Fprintf(w, "     $ %s\n", strings.ReplaceAll(c, "\n", "\n       "))
 		}
 	}
-	return nil
+	_, err := fmt.Fprintf(w, `
+WAY BACK
+     Before the type is switched: the channels go back to normal mode on Kafka.
+     After it, until step exit.normal: everything stops, the backup is restored,
+     Raft's folders are removed, Kafka and the orderers start again.
+     From step exit.normal on: none.
+
+About %s in all, without the time that you take to answer.
+`, total)
+	return err
 }
 
 // state is what status prints as JSON.
