@@ -41,7 +41,7 @@ func (n *network) startFabric(i int) *running {
 	dir := n.Path(fmt.Sprintf("fabric%d", i))
 	require.NoError(n.t, os.MkdirAll(dir, 0o755))
 	text := strings.ReplaceAll(n.config(i, ""), n.Path(fmt.Sprintf("o%d", i)), filepath.Join(dir, "ledgers"))
-	text += "  Topic: {ReplicationFactor: 1}\nAdmin: {ListenAddress: 127.0.0.1:0}\n"
+	text += "  Topic: {ReplicationFactor: 1}\n  TLS: {Enabled: false}\nAdmin: {ListenAddress: 127.0.0.1:0}\n"
 	require.NoError(n.t, os.WriteFile(filepath.Join(dir, "orderer.yaml"), []byte(text), 0o600))
 	r := &running{network: n, i: i, port: n.ports[i], log: &logBuffer{}, ended: make(chan struct{})}
 	cmd := exec.Command(binary)
@@ -52,7 +52,7 @@ func (n *network) startFabric(i int) *running {
 	r.stop = func() { _ = cmd.Process.Kill() }
 	go func() {
 		defer close(r.ended)
-		_ = cmd.Wait()
+		_ = cmd.Wait() // how it ends is the test's doing
 	}()
 	n.t.Cleanup(func() {
 		r.stop()

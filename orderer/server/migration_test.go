@@ -103,7 +103,34 @@ func (r *running) createCh1() {
 
 func TestMigrationFromKafkaToRaft(t *testing.T) {
 	n := newNetwork(t)
-	nodes := n.startAll(3, "")
+	migrate(t, n, func() []*running { return n.startAll(3, "") })
+}
+
+// TestMigrationTogetherWithRealOrderers has real orderers in the same topics
+// and in the same Raft cluster.
+func TestMigrationTogetherWithRealOrderers(t *testing.T) {
+	fabricBinary(t, "orderer")
+	for _, ours := range []int{0, 1} {
+		t.Run(fmt.Sprintf("orderer %d is ours", ours), func(t *testing.T) {
+			n := newNetwork(t)
+			migrate(t, n, func() []*running {
+				var nodes []*running
+				for i := range 3 {
+					if i == ours {
+						nodes = append(nodes, n.start(i, ""))
+					} else {
+						nodes = append(nodes, n.startFabric(i))
+					}
+				}
+				return nodes
+			})
+		})
+	}
+}
+
+// migrate takes a network through a whole migration; start starts its three nodes.
+func migrate(t *testing.T, n *network, start func() []*running) {
+	nodes := start()
 	o := nodes[0]
 	o.createCh1()
 	user := n.OrgUser("User1")
@@ -121,7 +148,7 @@ func TestMigrationFromKafkaToRaft(t *testing.T) {
 	o.changeConsensus("ch1", func(c *ab.ConsensusType) { c.State = ab.ConsensusType_STATE_NORMAL }) // A4: abort
 
 	switchType(nodes, n.RaftMetadata(n.ports...), "syschannel", "ch1")
-	nodes = n.startAll(3, "")
+	nodes = start()
 	for _, r := range nodes {
 		r.awaitLog("Raft leader changed: 0 -> ")
 		require.Contains(t, r.log.String(), "Consensus-type migration detected, starting new raft node on an existing channel")
