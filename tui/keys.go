@@ -22,7 +22,7 @@ func (m *model) onKeys(k tea.KeyMsg) tea.Cmd {
 	case typing || k.Type != tea.KeyRunes:
 		return m.onKey(k)
 	case k.Paste:
-		m.notice = "Pasted text is ignored here."
+		m.tell("Pasted text is ignored here.")
 		return nil
 	}
 	var cmds []tea.Cmd
@@ -50,7 +50,7 @@ func (m *model) onKey(k tea.KeyMsg) tea.Cmd {
 		return nil
 	}
 	if b.Off != "" {
-		m.notice = b.Show + ": " + b.Text + ": not now, " + b.Off + "."
+		m.tell(b.Show + ": " + b.Text + ": not now, " + b.Off + ".")
 		return nil
 	}
 	return m.do(b.Action)
@@ -179,7 +179,7 @@ func (m *model) dialogKey(k tea.KeyMsg) tea.Cmd {
 	case dialog.Close:
 		m.dlg = nil
 		if q := m.question(); q != "" {
-			m.notice = "The run waits. Press g to answer."
+			m.tell("The run waits. Press g to answer.")
 			return m.ask()
 		}
 	case dialog.Chosen:

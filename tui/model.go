@@ -49,11 +49,12 @@ type model struct {
 	filtering bool // the filter has the keys
 	filter    string
 
-	dlg    *dialog.State
-	asked  string // the question that opened by itself last
-	graced int    // sequence of quiet periods
-	notice string // shown at the bottom until the next key
-	left   bool   // the operator left the screen
+	dlg     *dialog.State
+	asked   string    // the question that opened by itself last
+	graced  int       // sequence of quiet periods
+	notice  string    // shown at the bottom until the next key, or for a while
+	noticed time.Time // since when
+	left    bool      // the operator left the screen
 }
 
 func newModel(opts Options, l *link) model {
@@ -83,6 +84,9 @@ func (m model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			return m, nil
 		}
 		m.setNow(msg.at)
+		if m.now.Sub(m.noticed) >= noticeTime {
+			m.notice = ""
+		}
 		m.ticking = 0
 		return m, m.keepTicking()
 	case graceMsg:
@@ -109,6 +113,12 @@ func (m *model) setNow(at time.Time) {
 		m.now = at.Truncate(m.opts.tick())
 	}
 }
+
+// noticeTime is how long a notice hides the row of keys, unless a key is pressed.
+const noticeTime = 6 * time.Second
+
+// tell shows a notice.
+func (m *model) tell(text string) { m.notice, m.noticed = text, m.now }
 
 // mood is the state of the run in one word.
 func (m *model) mood() present.Mood { return present.MoodOf(m.snap, m.lost) }

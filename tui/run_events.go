@@ -61,7 +61,7 @@ func (m *model) onSnapshot(s *runbook.Snapshot) tea.Cmd {
 	m.channel = max(0, min(m.channel, len(s.Channels)-1))
 	if m.dlg != nil && !m.stillAsked(m.dlg) {
 		if m.dlg.Kind == dialog.Gate || m.dlg.Kind == dialog.Problem {
-			m.notice = "The run went on; the question is no longer open."
+			m.tell("The run went on; the question is no longer open.")
 		}
 		m.dlg = nil
 	}
@@ -137,7 +137,7 @@ func (m *model) openQuestion() {
 	default:
 		d.Kind = dialog.Problem
 	}
-	m.dlg, m.asked, m.notice = d, q, ""
+	m.dlg, m.asked, m.tell(d, q, "")
 }
 
 func (m *model) onSent(msg sentMsg) {
@@ -146,19 +146,19 @@ func (m *model) onSent(msg sentMsg) {
 		if m.dlg != nil && m.dlg.Sending {
 			m.dlg.Sending, m.dlg.Refused, m.dlg.Input = false, text, ""
 		} else {
-			m.notice = text
+			m.tell(text)
 		}
 		return
 	}
 	if m.dlg != nil && m.dlg.Sending {
 		m.dlg = nil
 	}
-	m.notice = map[runbook.EventKind]string{
+	m.tell(map[runbook.EventKind]string{
 		runbook.EventConfirmed: "Confirmed; the run goes on.",
 		runbook.EventAbort:     "Asked for the way back; what is being done ends first.",
 		runbook.EventRetry:     "Asked to try the step again.",
 		runbook.EventGiveUp:    "Gave up; the run ends where it stands.",
-	}[msg.kind]
+	}[msg.kind])
 }
 
 func (m *model) onReattached(msg reattachedMsg) tea.Cmd {
@@ -167,13 +167,13 @@ func (m *model) onReattached(msg reattachedMsg) tea.Cmd {
 		if m.dlg != nil && m.dlg.Kind == dialog.Lost {
 			m.dlg.Sending, m.dlg.Refused = false, text
 		} else {
-			m.notice = text
+			m.tell(text)
 		}
 		return nil
 	}
 	m.link.close()
 	m.link, m.gen = msg.link, m.gen+1
 	m.lost, m.dlg, m.asked = false, nil, ""
-	m.notice = "Reattached to the run."
+	m.tell("Reattached to the run.")
 	return tea.Batch(m.link.listen(m.gen), m.keepTicking())
 }

@@ -364,6 +364,17 @@ func TestEscAndAKeyRightAfterItAreTwoKeys(t *testing.T) {
 	require.Empty(t, r.sent)
 }
 
+func TestANoticeMakesRoomForTheKeysAgain(t *testing.T) {
+	m, _ := at(t, "maintenance", Options{})
+	m = send(m, sentMsg{kind: runbook.EventAbort})
+	for range 5 {
+		m = send(m, tickMsg{seq: m.tickSeq, at: m.now.Add(time.Second)})
+		require.NotEmpty(t, m.notice)
+	}
+	m = send(m, tickMsg{seq: m.tickSeq, at: m.now.Add(time.Second)})
+	require.Empty(t, m.notice)
+}
+
 func TestASlowLinkShowsMarkedLogLinesOnly(t *testing.T) {
 	m, _ := at(t, "maintenance", Options{SlowLink: true})
 	v := m.View()
