@@ -137,7 +137,7 @@ func (m *model) openQuestion() {
 	default:
 		d.Kind = dialog.Problem
 	}
-	m.dlg, m.asked, m.tell(d, q, "")
+	m.dlg, m.asked, m.notice = d, q, ""
 }
 
 func (m *model) onSent(msg sentMsg) {
