@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -163,9 +164,10 @@ func TestInterruptionAtAnyPoint(t *testing.T) {
 		s := &Store{Dir: filepath.Join(t.TempDir(), "backup"), Run: "r1", Network: inv, Now: time.Now}
 		interrupt := func(what string, call func() error) {
 			for range rapid.IntRange(0, 3).Draw(rt, what+" interruptions") {
-				left := rapid.IntRange(0, 40).Draw(rt, what+" survives")
+				var left atomic.Int64
+				left.Store(int64(rapid.IntRange(0, 40).Draw(rt, what+" survives")))
 				s.hooks = func(op, _ string) error {
-					if left--; left < 0 {
+					if left.Add(-1) < 0 {
 						return fmt.Errorf("%w at %s", cut, op)
 					}
 					return nil

@@ -11,6 +11,8 @@ import (
 	"raftmig/fabricops/inventory"
 )
 
+var errNoRaftDirs = errors.New("the inventory does not name walDir and snapDir")
+
 // RaftState lists what lies in the WAL and snapshot folders of an orderer: the
 // channel folders, as paths. Folders that do not exist hold nothing.
 func RaftState(o *inventory.Orderer) ([]string, error) {
@@ -35,6 +37,9 @@ func RaftState(o *inventory.Orderer) ([]string, error) {
 // removed. It refuses if anything else lies there: then the inventory names
 // the wrong folder.
 func RemoveRaftState(o *inventory.Orderer) (removed []string, err error) {
+	if o.WALDir == "" || o.SnapDir == "" {
+		return nil, fmt.Errorf("%s: %w", o.Name, errNoRaftDirs)
+	}
 	found, err := RaftState(o)
 	if err != nil {
 		return nil, err
@@ -64,7 +69,7 @@ func RemoveRaftState(o *inventory.Orderer) (removed []string, err error) {
 // written, as far as that can be seen from here; nil if nothing speaks against it.
 func UsableRaftDirs(o *inventory.Orderer) error {
 	if o.WALDir == "" || o.SnapDir == "" {
-		return errors.New("the inventory does not name walDir and snapDir")
+		return errNoRaftDirs
 	}
 	for _, dir := range raftDirs(o) {
 		at := dir

@@ -113,6 +113,11 @@ func TestParse(t *testing.T) {
 			line: "2026-05-26 10:07:44.075 UTC 0016 ERRO [orderer.consensus.etcdraft] run -> no space left on device channel=ch1 node=1",
 			want: runbook.LogLine{At: at, Level: "ERROR", Channel: "ch1"},
 		},
+		{
+			name: "a file that may not be opened is not expected",
+			line: "2026-05-26 10:07:44.075 UTC 0017 ERRO [orderer.consensus.etcdraft] run -> open /wal: permission denied channel=ch1 node=1",
+			want: runbook.LogLine{At: at, Level: "ERROR", Channel: "ch1"},
+		},
 		{name: "a panic of the Go runtime", line: "panic: runtime error: index out of range", want: runbook.LogLine{Level: "PANIC"}},
 		{name: "the rest of a longer message", line: "\tGeneral.ListenPort = 7050", want: runbook.LogLine{}},
 		{name: "an empty line", line: "", want: runbook.LogLine{}},

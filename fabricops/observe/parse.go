@@ -188,24 +188,23 @@ func (l *Line) interpret() {
 	l.Expected = expected(l.Level, l.Message)
 }
 
-// noise are texts that alarm and are normal while channels are in maintenance
-// or nodes come and go (failures.md M3 and A5).
+// noise are texts that alarm and are normal in every migration: clients and
+// peers that are refused in maintenance, and streams that end when a client or
+// node goes. What would also be the symptom of a real fault, such as a missing
+// leader or a refused connection, is not among them.
 var noise = []string{
 	"normal transactions are rejected: maintenance mode",
 	"channel creation is not permitted: maintenance mode",
 	"Client authorization revoked for deliver request",
-	"is not authorized",
-	"permission denied",
+	"Rejecting broadcast of",
+	"Rejecting deliver",
+	"rejected by Consenter",
 	"context canceled",
 	"transport is closing",
-	"connection reset by peer",
-	"connection refused",
-	"No leader is present, cluster size is",
-	"Rejecting deliver request",
-	"rejected by Consenter",
 	"Error reading from",
 	"Error sending to stream",
 	"streaming call completed",
+	"Consenter for channel exiting",
 }
 
 // expected reports whether a warning or error is one of the noises.
