@@ -15,6 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"raftmig/orderer/localconfig"
 	"raftmig/orderer/protoutil"
@@ -450,4 +452,21 @@ func TestTimeToCutIsPostedAgainIfItCouldNotBePosted(t *testing.T) {
 	ch.waitHeight(2)
 	require.Equal(t, [][]string{{"m0"}}, ch.contents())
 	require.GreaterOrEqual(t, failed.Load(), int32(3))
+}
+
+func TestBrokersThatRefuseTheProtocolAreNamed(t *testing.T) {
+	k := brokers(t) // takes records from protocol 0.11 on
+	core, logs := observer.New(zap.WarnLevel)
+	settings := kafkaConfig()
+	settings.Version = ""
+	settings.Retry.ShortTotal, settings.Retry.LongTotal = 50*time.Millisecond, 50*time.Millisecond
+	c, err := New(Options{Config: settings, Logger: zap.New(core).Sugar()})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	chain := handle(t, c, newChannel(t, "ch", config(k.ListenAddrs(), 1, time.Hour)))
+	chain.Start()
+	waitFor(t, chain.done)
+	require.NotEmpty(t, logs.FilterMessageSnippet("does not take records of Kafka.Version 0.10.2.0").All())
+	require.NotEmpty(t, logs.FilterMessageSnippet("[channel: ch] Posting the CONNECT message failed and is tried every 20ms").All())
+	require.NotEmpty(t, logs.FilterMessageSnippet("[channel: ch] Cannot post CONNECT message = ").All())
 }

@@ -193,7 +193,7 @@ func (l *loop) perform(actions []Action) bool {
 // to, and the client was told that it is safe.
 func (l *loop) resubmit(a Resubmit) error {
 	value := a.Record.Marshal()
-	return l.retry().do(l.ctx, "Attempting to re-submit a message...", func() error {
+	return l.retry().do(l.ctx, "Re-submitting a message", func() error {
 		_, err := l.producer.post(l.ctx, value)
 		if errors.Is(err, sarama.ErrMessageSizeTooLarge) || errors.Is(err, sarama.ErrInvalidMessage) ||
 			errors.Is(err, errProducerClosed) || errors.Is(err, context.Canceled) {

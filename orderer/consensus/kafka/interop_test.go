@@ -90,7 +90,8 @@ func newFabricNode(t *testing.T) *fabricNode {
 
 // store writes blocks into the node's ledger and records into the brokers.
 func (n *fabricNode) store(channelID string, blocks []*cb.Block, records []record) {
-	ledgers, err := fileledger.New(filepath.Join(n.dir, "ledger"), fileledger.Options{})
+	// Small files, so that there are several.
+	ledgers, err := fileledger.New(filepath.Join(n.dir, "ledger"), fileledger.Options{MaxFileSize: 8 << 10})
 	require.NoError(n.t, err)
 	l, err := ledgers.GetOrCreate(channelID)
 	require.NoError(n.t, err)
@@ -160,22 +161,30 @@ func (n *fabricNode) await(lines ...string) {
 // A real orderer opens a ledger written here, reads the rest of the topic, and
 // the ledger that it leaves is again one that opens here.
 func TestFabricGoesOnFromALedgerWrittenHere(t *testing.T) {
-	node := newFabricNode(t)
-	var lines []string
-	for _, channelID := range []string{"syschannel", "ch1"} {
-		blocks := fabricBlocks(t, "2.5.16", "o0", channelID)
-		node.store(channelID, blocks[:2], topic(t, "2.5.16", channelID))
-		lines = append(lines, fmt.Sprintf("[channel: %s] Wrote block [%d]", channelID, len(blocks)-1))
-	}
-	stop := node.run()
-	node.await(lines...)
-	stop()
-	for _, channelID := range []string{"syschannel", "ch1"} {
-		var want []string
-		for _, b := range fabricBlocks(t, "2.5.16", "o0", channelID) {
-			want = append(want, fmt.Sprintf("%x", protoutil.BlockHeaderHash(b.Header)))
-		}
-		require.Equal(t, want, node.headers(channelID))
+	for name, prepare := range map[string]func(dir string) error{
+		"as it is":      func(string) error { return nil },
+		"without index": func(dir string) error { return os.RemoveAll(filepath.Join(dir, "ledger", "index")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			node := newFabricNode(t)
+			var lines []string
+			for _, channelID := range []string{"syschannel", "ch1"} {
+				blocks := fabricBlocks(t, "2.5.16", "o0", channelID)
+				node.store(channelID, blocks[:len(blocks)-2], topic(t, "2.5.16", channelID))
+				lines = append(lines, fmt.Sprintf("[channel: %s] Wrote block [%d]", channelID, len(blocks)-1))
+			}
+			require.NoError(t, prepare(node.dir))
+			stop := node.run()
+			node.await(lines...)
+			stop()
+			for _, channelID := range []string{"syschannel", "ch1"} {
+				var want []string
+				for _, b := range fabricBlocks(t, "2.5.16", "o0", channelID) {
+					want = append(want, fmt.Sprintf("%x", protoutil.BlockHeaderHash(b.Header)))
+				}
+				require.Equal(t, want, node.headers(channelID))
+			}
+		})
 	}
 }
 

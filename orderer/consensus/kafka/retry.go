@@ -33,7 +33,7 @@ func (r retrier) do(ctx context.Context, what string, try func() error) error {
 	if err == nil || isFinal(err) {
 		return err
 	}
-	r.log.Debugf("[channel: %s] Switching to the long retry interval", r.id)
+	r.log.Warnf("[channel: %s] Switching to the long retry interval of %s (%s: %s)", r.id, r.opts.LongInterval, what, err)
 	return r.phase(ctx, what, r.opts.LongInterval, r.opts.LongTotal, try)
 }
 
@@ -58,6 +58,7 @@ func (r retrier) phase(ctx context.Context, what string, interval, total time.Du
 	if err == nil || isFinal(err) {
 		return err
 	}
+	r.log.Warnf("[channel: %s] %s failed and is tried every %s for %s: %s", r.id, what, interval, total, err)
 	tick, end := time.NewTicker(interval), time.NewTimer(total)
 	defer tick.Stop()
 	defer end.Stop()

@@ -32,7 +32,7 @@ func (c *Chain) connect(ctx context.Context) error {
 	}
 
 	c.log.Infof("[channel: %s] Setting up the producer for this channel...", c.id)
-	err := c.retry().do(ctx, "Connecting to the Kafka cluster", func() (err error) {
+	err := c.retry().do(ctx, "Setting up the producer", func() (err error) {
 		c.producer, err = newProducer(brokers, c.id, producerConfig(c.consenter.client))
 		return err
 	})
@@ -47,7 +47,7 @@ func (c *Chain) connect(ctx context.Context) error {
 	c.log.Infof("[channel: %s] CONNECT message posted successfully", c.id)
 
 	c.log.Infof("[channel: %s] Setting up the parent consumer for this channel...", c.id)
-	err = c.retry().do(ctx, "Connecting to the Kafka cluster", func() (err error) {
+	err = c.retry().do(ctx, "Setting up the parent consumer", func() (err error) {
 		c.consumer, err = sarama.NewConsumer(brokers, c.consenter.client)
 		return err
 	})
@@ -79,7 +79,7 @@ func (c *Chain) connect(ctx context.Context) error {
 // postConnect posts a CONNECT record, so that there is one to be read.
 func (c *Chain) postConnect(ctx context.Context, posted func(offset int64)) error {
 	c.log.Infof("[channel: %s] About to post the CONNECT message...", c.id)
-	return c.retry().do(ctx, "Attempting to post the CONNECT message...", func() error {
+	return c.retry().do(ctx, "Posting the CONNECT message", func() error {
 		offset, err := c.producer.post(ctx, Connect{}.Marshal())
 		if err == nil {
 			posted(offset)
@@ -93,7 +93,7 @@ func (c *Chain) subscribe(ctx context.Context) error {
 	from := c.sequencer.LastOffsetPersisted() + 1
 	c.log.Infof("[channel: %s] Setting up the channel consumer for this channel (start offset: %d)...", c.id, from)
 	warned := false
-	return c.retry().do(ctx, "Connecting to the Kafka cluster", func() (err error) {
+	return c.retry().do(ctx, "Setting up the channel consumer", func() (err error) {
 		c.records, err = c.consumer.ConsumePartition(c.id, partition, from)
 		if errors.Is(err, sarama.ErrOffsetOutOfRange) && !warned {
 			warned = true

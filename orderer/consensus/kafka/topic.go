@@ -37,7 +37,7 @@ func (c *Chain) findController() (controller *sarama.Broker, exists bool, err er
 		request.Version = 4 // the first that can ask without creating the topic
 	}
 	for _, address := range c.support.SharedConfig().KafkaBrokers() {
-		response, err := askMetadata(address, c.consenter.client, request)
+		response, err := c.askMetadata(address, request)
 		if err != nil {
 			c.log.Debugf("[channel: %s] No metadata from broker %s: %s", c.id, address, err)
 			continue
@@ -57,13 +57,37 @@ func (c *Chain) findController() (controller *sarama.Broker, exists bool, err er
 	return nil, false, fmt.Errorf("error creating topic [%s]; failed to retrieve metadata for the cluster", c.id)
 }
 
-func askMetadata(address string, config *sarama.Config, request *sarama.MetadataRequest) (*sarama.MetadataResponse, error) {
+func (c *Chain) askMetadata(address string, request *sarama.MetadataRequest) (*sarama.MetadataResponse, error) {
 	broker := sarama.NewBroker(address)
-	if err := connect(broker, config); err != nil {
+	if err := connect(broker, c.consenter.client); err != nil {
 		return nil, err
 	}
 	defer broker.Close()
+	c.warnOfProtocol(broker)
 	return broker.GetMetadata(request)
+}
+
+// apiKeyProduce is the number of the request that posts records.
+const apiKeyProduce = 0
+
+// warnOfProtocol says so if the broker no longer takes records in the protocol
+// that Kafka.Version names. Such brokers close the connection without a word.
+func (c *Chain) warnOfProtocol(broker *sarama.Broker) {
+	if !c.consenter.client.ApiVersionsRequest || c.consenter.client.Version.IsAtLeast(sarama.V0_11_0_0) {
+		return
+	}
+	response, err := broker.ApiVersions(&sarama.ApiVersionsRequest{})
+	if err != nil {
+		c.log.Debugf("[channel: %s] No API versions from broker %s: %s", c.id, broker.Addr(), err)
+		return
+	}
+	const spoken = 2 // by 0.10; from 0.11 on it is 3
+	for _, key := range response.ApiKeys {
+		if key.ApiKey == apiKeyProduce && key.MinVersion > spoken {
+			c.log.Errorf("[channel: %s] Broker %s does not take records of Kafka.Version %s; Kafka.Version in the "+
+				"orderer configuration must be 1.0.0 or later", c.id, broker.Addr(), c.consenter.client.Version)
+		}
+	}
 }
 
 func connect(broker *sarama.Broker, config *sarama.Config) error {
