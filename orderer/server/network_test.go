@@ -100,6 +100,7 @@ type running struct {
 	addresses Addresses
 	log       *logBuffer
 	stop      context.CancelFunc
+	serving   chan struct{} // closed when addresses are set; nil for a real orderer
 	ended     chan struct{}
 	err       error
 }
@@ -138,34 +139,34 @@ const plainFormat = "%{time:2006-01-02 15:04:05.000 MST} %{id:04x} %{level:.4s} 
 // start runs orderer i and waits until it serves.
 func (n *network) start(i int, more string) *running {
 	r := n.launch(i, more)
-	require.Eventually(n.t, func() bool {
-		select {
-		case <-r.ended:
-			return true
-		default:
-			return strings.Contains(r.log.String(), "Beginning to serve requests")
-		}
-	}, patience, 5*time.Millisecond)
 	select {
+	case <-r.serving:
 	case <-r.ended:
 		require.NoError(n.t, r.err)
-	default:
+	case <-time.After(patience):
+		require.Fail(n.t, "the orderer does not serve")
 	}
 	return r
 }
 
 // launch runs orderer i.
 func (n *network) launch(i int, more string) *running {
+	return n.launchChanged(i, more, func(*localconfig.TopLevel) {})
+}
+
+// launchChanged runs orderer i with a changed configuration.
+func (n *network) launchChanged(i int, more string, change func(*localconfig.TopLevel)) *running {
 	conf, err := localconfig.Parse(n.Path("orderer.yaml"), []byte(n.config(i, more)), nil)
 	require.NoError(n.t, err)
-	r := &running{network: n, i: i, port: n.ports[i], log: &logBuffer{}, ended: make(chan struct{})}
+	change(conf)
+	r := &running{network: n, i: i, port: n.ports[i], log: &logBuffer{}, serving: make(chan struct{}), ended: make(chan struct{})}
 	logging, err := flogging.New(flogging.Config{Format: plainFormat, LogSpec: os.Getenv("FABRIC_LOGGING_SPEC"), Writer: r.log})
 	require.NoError(n.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
 	go func() {
 		defer close(r.ended)
-		r.err = Run(ctx, conf, Options{Logging: logging, Serving: func(a Addresses) { r.addresses = a }})
+		r.err = Run(ctx, conf, Options{Logging: logging, Serving: func(a Addresses) { r.addresses = a; close(r.serving) }})
 	}()
 	n.t.Cleanup(func() {
 		cancel()
