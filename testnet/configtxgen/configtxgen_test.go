@@ -9,8 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +20,7 @@ import (
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"github.com/hyperledger/fabric-protos-go/orderer/etcdraft"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"raftmig/orderer/protoutil"
 	"raftmig/testnet/cryptogen"
@@ -335,55 +336,6 @@ func TestInspectionShowsWhatIsInside(t *testing.T) {
 	require.Error(t, InspectTx(io.Discard, []byte("no envelope")))
 }
 
-func TestInspectionPrintsWhatTheRealToolPrints(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no real configtxgen to compare with")
-	}
-	dir := realNet(t)
-	run := func(args ...string) string {
-		cmd := exec.Command(filepath.Join(bin, "configtxgen"), append([]string{"-configPath", dir}, args...)...)
-		out, err := cmd.Output()
-		require.NoError(t, err)
-		return string(out)
-	}
-	var out bytes.Buffer
-	data, err := os.ReadFile("testdata/net/genesis-2.5.block")
-	require.NoError(t, err)
-	require.NoError(t, InspectBlock(&out, data))
-	require.Equal(t, run("-inspectBlock", "testdata/net/genesis-2.5.block"), out.String())
-	out.Reset()
-	f, err := Load(filepath.Join(dir, "configtx.yaml"), nil)
-	require.NoError(t, err)
-	org, err := f.Organization("Org1MSP")
-	require.NoError(t, err)
-	require.NoError(t, PrintOrg(&out, org, Options{}))
-	require.Equal(t, run("-printOrg", "Org1MSP"), out.String())
-}
-
-func TestRealToolReadsOurBlockAndMakesTheSameOne(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no real configtxgen to compare with")
-	}
-	dir := realNet(t)
-	theirs := filepath.Join(t.TempDir(), "their.block")
-	out, err := exec.Command(filepath.Join(bin, "configtxgen"), "-configPath", dir, "-profile", "Genesis", "-channelID", "sys", "-outputBlock", theirs).CombinedOutput()
-	require.NoError(t, err, string(out))
-	want := readBlock(t, theirs)
-	wantEnv, err := protoutil.EnvelopeAt(want, 0)
-	require.NoError(t, err)
-	got, err := GenesisBlock(profile(t, filepath.Join(dir, "configtx.yaml"), "Genesis"), "sys", likeIn(t, wantEnv))
-	require.NoError(t, err)
-	gotEnv, err := protoutil.EnvelopeAt(got, 0)
-	require.NoError(t, err)
-	requireSameEnvelope(t, wantEnv, gotEnv)
-	ours := filepath.Join(t.TempDir(), "our.block")
-	require.NoError(t, os.WriteFile(ours, protoutil.MustMarshal(got), 0o640))
-	out, err = exec.Command(filepath.Join(bin, "configtxgen"), "-inspectBlock", ours).CombinedOutput()
-	require.NoError(t, err, string(out))
-}
-
 func TestFindLooksInTheFoldersInOrder(t *testing.T) {
 	a, b := t.TempDir(), t.TempDir()
 	_, err := Find(a, b)
@@ -393,6 +345,38 @@ func TestFindLooksInTheFoldersInOrder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(b, "configtx.yaml"), got)
 	require.Equal(t, []string{"x", ".", "/etc/hyperledger/fabric"}, DefaultPaths("x"))
+}
+
+func TestSizesAreReadAsFabricReadsThem(t *testing.T) {
+	for text, want := range map[string]Size{
+		"0": 0, "17": 17, "1k": 1 << 10, "1 KB": 1 << 10, "512kb": 512 << 10, "10 MB": 10 << 20, "3g": 3 << 30, "4294967295": 4294967295,
+	} {
+		var s Size
+		require.NoError(t, s.UnmarshalText([]byte(text)), text)
+		require.Equal(t, want, s, text)
+	}
+	for _, text := range []string{"", "MB", "-1", "1.5 MB", "4 GB", "4294967296", "1 TB", "1 M B"} {
+		var s Size
+		require.Error(t, s.UnmarshalText([]byte(text)), text)
+	}
+}
+
+func TestTheOrderOfSectionsDoesNotMatter(t *testing.T) {
+	data, err := os.ReadFile("testdata/seed-configtx.yaml")
+	require.NoError(t, err)
+	want, err := Parse("configtx.yaml", data, nil)
+	require.NoError(t, err)
+	sections := regexp.MustCompile(`(?m)^[A-Z]`).Split(string(data), -1)[1:]
+	heads := regexp.MustCompile(`(?m)^[A-Z]`).FindAllString(string(data), -1)
+	for i := range sections {
+		sections[i] = heads[i] + sections[i]
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.Permutation(sections).Draw(t, "sections"), "\n")
+		got, err := Parse("configtx.yaml", []byte(text), nil)
+		require.NoError(t, err, text)
+		require.Equal(t, want.Config, got.Config)
+	})
 }
 
 func FuzzParse(f *testing.F) {

@@ -1,0 +1,71 @@
+package configtxgen
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"raftmig/orderer/protoutil"
+)
+
+func TestInspectionPrintsWhatTheRealToolPrints(t *testing.T) {
+	bin := os.Getenv("FABRIC_BIN_DIR")
+	if bin == "" {
+		t.Skip("FABRIC_BIN_DIR is not set: no real configtxgen to compare with")
+	}
+	dir := realNet(t)
+	run := func(args ...string) string {
+		cmd := exec.Command(filepath.Join(bin, "configtxgen"), append([]string{"-configPath", dir}, args...)...)
+		out, err := cmd.Output()
+		require.NoError(t, err)
+		return string(out)
+	}
+	var out bytes.Buffer
+	data, err := os.ReadFile("testdata/net/genesis-2.5.block")
+	require.NoError(t, err)
+	require.NoError(t, InspectBlock(&out, data))
+	require.Equal(t, run("-inspectBlock", "testdata/net/genesis-2.5.block"), out.String())
+	out.Reset()
+	f, err := Load(filepath.Join(dir, "configtx.yaml"), nil)
+	require.NoError(t, err)
+	org, err := f.Organization("Org1MSP")
+	require.NoError(t, err)
+	require.NoError(t, PrintOrg(&out, org, Options{}))
+	require.Equal(t, run("-printOrg", "Org1MSP"), out.String())
+}
+
+func TestRealToolReadsOurBlockAndMakesTheSameOne(t *testing.T) {
+	bin := os.Getenv("FABRIC_BIN_DIR")
+	if bin == "" {
+		t.Skip("FABRIC_BIN_DIR is not set: no real configtxgen to compare with")
+	}
+	dir := realNet(t)
+	for _, name := range []string{"Genesis", "Rich", "RichChannel"} {
+		t.Run(name, func(t *testing.T) { compareBlocks(t, bin, dir, name) })
+	}
+}
+
+// compareBlocks makes the block of a profile of the rich configuration with
+// both tools.
+func compareBlocks(t *testing.T, bin, dir, name string) {
+	copyFile(t, "testdata/rich-configtx.yaml", filepath.Join(dir, "configtx.yaml"))
+	theirs := filepath.Join(t.TempDir(), "their.block")
+	out, err := exec.Command(filepath.Join(bin, "configtxgen"), "-configPath", dir, "-profile", name, "-channelID", "sys", "-outputBlock", theirs).CombinedOutput()
+	require.NoError(t, err, string(out))
+	want := readBlock(t, theirs)
+	wantEnv, err := protoutil.EnvelopeAt(want, 0)
+	require.NoError(t, err)
+	got, err := GenesisBlock(profile(t, filepath.Join(dir, "configtx.yaml"), name), "sys", likeIn(t, wantEnv))
+	require.NoError(t, err)
+	gotEnv, err := protoutil.EnvelopeAt(got, 0)
+	require.NoError(t, err)
+	requireSameEnvelope(t, wantEnv, gotEnv)
+	ours := filepath.Join(t.TempDir(), "our.block")
+	require.NoError(t, os.WriteFile(ours, protoutil.MustMarshal(got), 0o640))
+	out, err = exec.Command(filepath.Join(bin, "configtxgen"), "-inspectBlock", ours).CombinedOutput()
+	require.NoError(t, err, string(out))
+}
