@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 	"time"
 
 	"raftmig/fabricops/inventory"
@@ -108,7 +109,8 @@ func Folders(n *inventory.Network) []Folder {
 }
 
 // Complete returns why a backup of the network could not bring it back: a
-// process without data folders, or an orderer without ledger folder.
+// process without data folders, an orderer without ledger folder, or data of
+// another user.
 func Complete(n *inventory.Network) error {
 	var errs []error
 	for _, o := range n.Orderers {
@@ -122,13 +124,29 @@ func Complete(n *inventory.Network) error {
 		}
 	}
 	for _, f := range Folders(n) {
-		if info, err := os.Stat(f.Path); err != nil && !f.mayLack {
+		if err := f.usable(); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", f.Node, err))
-		} else if err == nil && !info.IsDir() {
-			errs = append(errs, fmt.Errorf("%s: %s is not a folder", f.Node, f.Path))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// usable returns why a folder cannot be copied and put back as it is.
+func (f *Folder) usable() error {
+	info, err := os.Stat(f.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && f.mayLack:
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder", f.Path)
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if me := os.Geteuid(); ok && me != 0 && int(st.Uid) != me {
+		return fmt.Errorf("%s belongs to user %d: run raftmig as that user or as root, or what is restored would belong to user %d", f.Path, st.Uid, me)
+	}
+	return nil
 }
 
 // resolve makes a path absolute and free of symbolic links, as far as it exists.
