@@ -10,6 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/etcd/raft/v3"
 	"go.etcd.io/etcd/raft/v3/raftpb"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"raftmig/orderer/cluster"
 	"raftmig/orderer/cluster/clustertest"
@@ -268,4 +271,17 @@ func TestMessagesThatNodesDoNotSendAreRefused(t *testing.T) {
 	require.ErrorIs(t, err, errWrongRecipient)
 	require.ErrorContains(t, checkLog(raftpb.Message{Type: raftpb.MsgHeartbeat, From: 2, Commit: 16}, 4), "the log was lost")
 	require.NoError(t, checkLog(raftpb.Message{Type: raftpb.MsgHeartbeat, From: 2, Commit: 4}, 4))
+}
+
+func TestTheStorageLibrariesLogWarningsOnlyAndOnlyWhereTheChannelDoes(t *testing.T) {
+	core, logs := observer.New(zapcore.DebugLevel)
+	log := warningsOnly(zap.New(core).Sugar()).With(zap.String("k", "v"))
+	log.Info("talk")
+	log.Warn("worth it")
+	require.Equal(t, []string{"worth it"}, []string{logs.All()[0].Message})
+	require.Equal(t, 1, logs.Len())
+
+	core, logs = observer.New(zapcore.ErrorLevel)
+	warningsOnly(zap.New(core).Sugar()).Warn("not here")
+	require.Zero(t, logs.Len())
 }

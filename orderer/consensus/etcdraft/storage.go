@@ -79,9 +79,7 @@ func openStorage(cfg storageConfig) (s *storage, fresh bool, err error) {
 	return s, fresh, err
 }
 
-func (s *storage) zapLogger() *zap.Logger {
-	return s.log.Desugar().WithOptions(zap.IncreaseLevel(zap.WarnLevel))
-}
+func (s *storage) zapLogger() *zap.Logger { return warningsOnly(s.log) }
 
 // create starts a new log. Snapshots without a log mean that the log was lost
 // or its folder is not mounted; going on would forget votes.
