@@ -114,7 +114,11 @@ func stepEvents(s *runbook.Snapshot, i int, verbose bool) []string {
 		if p == nil {
 			p = s.Problem
 		}
-		return problemLines(head+"FAILED", p)
+		out := problemLines(head+"FAILED", p)
+		if st.ID == runbook.StepPreflight {
+			out = append(out, findingLines(s.Findings)...)
+		}
+		return out
 	case runbook.StatusWaiting:
 		return []string{head + "WAITING for you: " + Clean(st.Explain.Title)}
 	case runbook.StatusPending:
@@ -159,14 +163,24 @@ func evidenceLines(st runbook.StepView) []string {
 			line += " (already so, nothing changed)"
 		}
 		out = append(out, line)
-		for _, f := range e.Findings {
-			if f.Severity == runbook.SeverityOK {
-				continue
-			}
-			out = append(out, fmt.Sprintf("    %s %s: %s", strings.TrimSpace(SeverityWord(f.Severity)), Clean(f.Check), Clean(f.Summary)))
-			if f.Hint != "" {
-				out = append(out, "         do: "+Clean(f.Hint))
-			}
+		out = append(out, findingLines(e.Findings)...)
+	}
+	return out
+}
+
+// findingLines tells of the findings that are not ok.
+func findingLines(fs []runbook.Finding) []string {
+	var out []string
+	for _, f := range fs {
+		if f.Severity == runbook.SeverityOK {
+			continue
+		}
+		out = append(out, fmt.Sprintf("    %s %s: %s", strings.TrimSpace(SeverityWord(f.Severity)), Clean(f.Check), Clean(f.Summary)))
+		for _, e := range f.Evidence {
+			out = append(out, "         "+Clean(e))
+		}
+		if f.Hint != "" {
+			out = append(out, "         do: "+Clean(f.Hint))
 		}
 	}
 	return out

@@ -110,6 +110,13 @@ func ProblemDialog(s *runbook.Snapshot, retryOff, abortOff, giveUpOff string) Di
 		d.Items = append(d.Items, Blank(), Field("step", Normal, string(s.Steps[s.Current].ID)+": "+s.Steps[s.Current].Explain.Title))
 	}
 	d.Items = append(d.Items, Item{Label: "back", Line: WayBack(s)[1:]})
+	if s.Phase == runbook.PhasePrepare {
+		for _, f := range s.Findings {
+			if f.Severity == runbook.SeverityError {
+				d.Items = append(append(d.Items, Blank()), findingItems(f)...)
+			}
+		}
+	}
 	d.Choice = []Choice{
 		{Key: "n", Text: "Wait, let me look around"},
 		{Key: "r", Text: "Retry the step", Off: retryOff},

@@ -266,6 +266,32 @@ func TestStepsUnfoldAsFarAsThereIsRoom(t *testing.T) {
 	require.Equal(t, "a b 1 2 3 c d 1 2 3", show(9, 10), "so is the phase of the selected step")
 }
 
+func TestStepsLeftOutByARollbackAreNotCountedAsDone(t *testing.T) {
+	s := &runbook.Snapshot{Current: 2, Phase: runbook.PhaseSwitch, Steps: []runbook.StepView{
+		{ID: "backup.a", Phase: runbook.PhaseBackup, Status: runbook.StatusDone}, {ID: "backup.b", Phase: runbook.PhaseBackup, Status: runbook.StatusSkipped},
+		{ID: "switch.a", Phase: runbook.PhaseSwitch, Status: runbook.StatusRunning},
+	}}
+	phase := func() StepRow { return StepRows(s, time.Time{}, 2, 0)[0] }
+	require.Equal(t, "2/2", phase().Detail, "a step with nothing to do is done")
+	require.Equal(t, runbook.StatusDone, phase().Status)
+	s.Phase = runbook.PhaseRollback
+	require.Equal(t, "1/2", phase().Detail)
+	require.Equal(t, runbook.StatusSkipped, phase().Status)
+	s.Steps[0].Status = runbook.StatusSkipped
+	require.Equal(t, "skipped", phase().Detail)
+}
+
+func TestAFailedCheckIsToldWithWhatToDo(t *testing.T) {
+	s := &runbook.Snapshot{Phase: runbook.PhasePrepare, Steps: []runbook.StepView{{ID: runbook.StepPreflight, Phase: runbook.PhasePrepare,
+		Status: runbook.StatusFailed, Problem: &runbook.Problem{What: "1 check failed"}}},
+		Findings: []runbook.Finding{{Check: "tls.trusted", Severity: runbook.SeverityError, Summary: "not trusted", Evidence: []string{"orderer2"}, Hint: "add the CA"},
+			{Check: "clock", Severity: runbook.SeverityOK}}}
+	require.Equal(t, []string{
+		"network , run -: prepare, step 1 of 1", "[1/1] prepare.preflight: FAILED", "    problem: 1 check failed",
+		"    FAIL tls.trusted: not trusted", "         orderer2", "         do: add the CA", "way back: closed",
+	}, Announce(nil, s, false))
+}
+
 func TestCopyingIsToldByQuarters(t *testing.T) {
 	at := func(done int64) *runbook.Progress {
 		return &runbook.Progress{Effect: "backup.copy#1", Done: done, Total: 100, Unit: "bytes"}

@@ -134,31 +134,43 @@ func (g stepGroup) holds(step int) bool {
 	return false
 }
 
+// row sums a phase up. A step that had nothing to do counts as done; one that
+// was left out because the run turned back does not.
 func (g stepGroup) row(s *runbook.Snapshot) StepRow {
 	status, done, skipped := runbook.StatusPending, 0, 0
 	for _, i := range g.steps {
-		if s.Steps[i].Status == runbook.StatusSkipped {
-			skipped++
-		}
 		switch st := s.Steps[i].Status; st {
-		case runbook.StatusDone, runbook.StatusSkipped:
+		case runbook.StatusDone:
 			done++
+		case runbook.StatusSkipped:
+			skipped++
 		case runbook.StatusRunning, runbook.StatusWaiting, runbook.StatusFailed:
 			status = st
 		}
 	}
+	left := turnedBack(s) && g.phase != runbook.PhaseRollback && skipped > 0
+	if !left {
+		done += skipped
+	}
 	detail := fmt.Sprintf("%d/%d", done, len(g.steps))
-	if skipped == len(g.steps) {
+	switch {
+	case status != runbook.StatusPending:
+	case skipped == len(g.steps):
 		status, detail = runbook.StatusSkipped, string(runbook.StatusSkipped)
-	} else if status == runbook.StatusPending && done == len(g.steps) {
+	case left:
+		status = runbook.StatusSkipped
+	case done == len(g.steps):
 		status = runbook.StatusDone
-	} else if status == runbook.StatusPending && done > 0 {
+	case done > 0:
 		status = runbook.StatusRunning
 	}
-	return StepRow{
-		Phase: true, Step: g.steps[0], Name: PhaseWord(g.phase), Title: PhaseWord(g.phase), Status: status,
-		Detail: detail,
-	}
+	name := PhaseWord(g.phase)
+	return StepRow{Phase: true, Step: g.steps[0], Name: name, Title: name, Status: status, Detail: detail}
+}
+
+// turnedBack reports whether the run has left the way forward.
+func turnedBack(s *runbook.Snapshot) bool {
+	return s.Phase == runbook.PhaseRollback || s.Outcome == runbook.OutcomeRolledBack
 }
 
 func groupSteps(s *runbook.Snapshot) []stepGroup {
