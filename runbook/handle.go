@@ -28,9 +28,14 @@ func (r *Runbook) start(ev Event) error {
 // resume makes every effect that has no result unknown. Reading ones are
 // wanted again; of changing ones the step's verification is asked first.
 func (r *Runbook) resume() {
-	r.k.stale = true
+	r.k.resumed = true
 	clear(r.cancelled)
 	run := r.path[r.cur]
+	if run.afresh && run.status == StatusRunning {
+		run.wave = -1
+		r.nextWave(run)
+		return
+	}
 	for _, sl := range run.slots {
 		if sl.state == slotActive || sl.state == slotAsking {
 			r.doubt(run, sl)

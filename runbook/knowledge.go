@@ -33,8 +33,10 @@ type knowledge struct {
 	// channel was then seen to be in maintenance still.
 	exiting bool
 	stayed  bool
-	// stale is set by a resumption and cleared by the last-block gate.
-	stale       bool
+	// resumed is set by a resumption, and cleared when a step is done.
+	resumed bool
+	// running is what was seen last of the processes.
+	running     map[string]bool
 	rollingBack bool
 }
 
@@ -45,7 +47,19 @@ func newKnowledge(p Plan) *knowledge {
 		heights:  map[string]uint64{},
 		intended: map[Change]map[string]bool{},
 		settled:  map[Change]map[string]bool{},
+		running:  map[string]bool{},
 	}
+}
+
+// countRunning returns how many of a tier's processes were seen running last.
+func (k *knowledge) countRunning(t Tier) int {
+	n := 0
+	for _, node := range k.nodes(t) {
+		if k.running[node] {
+			n++
+		}
+	}
+	return n
 }
 
 // others returns all channels but the system channel.
@@ -104,6 +118,9 @@ func (k *knowledge) observe(e Effect, ev Evidence, when time.Time) {
 	for _, c := range ev.Channels {
 		k.states[c.Name] = cloneChannel(c)
 		k.observedAt = when
+	}
+	for _, p := range ev.Processes {
+		k.running[p.Node] = p.Running
 	}
 	if e.Kind == GatherFacts {
 		k.findings = nil // all checks were made anew

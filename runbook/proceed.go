@@ -78,9 +78,7 @@ func (r *Runbook) nextWave(run *stepRun) {
 
 func (r *Runbook) finish(run *stepRun) {
 	run.status, run.endedAt = StatusDone, r.last
-	if run.id == StepSwitchGate {
-		r.k.stale = false
-	}
+	r.k.resumed = false
 }
 
 // next enters the step after the current one; false if the run has ended.

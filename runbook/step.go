@@ -21,6 +21,9 @@ type step struct {
 	// verify tells how to find out whether a mutating effect of the step, of
 	// which it is unknown whether it was performed, has reached its goal.
 	verify verification
+	// afresh makes a resumption begin the step again instead of verifying its
+	// effects in doubt; its waves find out themselves.
+	afresh bool
 	// undo says what going back costs once the step has begun.
 	undo    func(k *knowledge) string
 	explain func(k *knowledge) Explain

@@ -4,10 +4,31 @@ import "time"
 
 var stepRestartStopOrderers = step{
 	id: StepRestartStopOrderers,
-	// After a resumption time has passed since the gate, so it is asked again.
+	// After a resumption time has passed since the gate: as long as all orderers
+	// run, another update can have come in, so the gate is passed again.
+	afresh: true,
 	do: []wave{
-		lastBlockWave(func(k *knowledge) bool { return k.stale }),
-		stopWave(TierOrderers),
+		{
+			effects: func(k *knowledge) []Effect {
+				if !k.resumed {
+					return nil
+				}
+				return []Effect{{Kind: ReadProcesses, Tier: TierOrderers}}
+			},
+			judge: accepted,
+		},
+		lastBlockWave(func(k *knowledge) bool {
+			return k.resumed && k.countRunning(TierOrderers) == len(k.plan.Orderers)
+		}),
+		{
+			effects: func(k *knowledge) []Effect {
+				if k.resumed && k.countRunning(TierOrderers) == 0 {
+					return nil
+				}
+				return []Effect{{Kind: StopNodes, Tier: TierOrderers}}
+			},
+			judge: judgeDown,
+		},
 	},
 	verify: verifyStopped,
 	undo:   undoWayBack,

@@ -23,8 +23,9 @@ type Run struct {
 	Active []runbook.Effect
 	// CrashAt makes the run crash once the journal has that many records; 0 never.
 	CrashAt int
-	// Each event is this much later than the one before.
-	clock time.Time
+	// Tamper may change what the network returned for an effect.
+	Tamper func(e runbook.Effect, ev *runbook.Evidence)
+	clock  time.Time // of the last event; each is a second later than the one before
 }
 
 // NewRun starts a run of the plan.
@@ -71,6 +72,9 @@ func (r *Run) index(id runbook.EffectID) int {
 // Complete performs the active effect at index i and reports its result.
 func (r *Run) Complete(i int) error {
 	ev, err := r.Net.Perform(context.Background(), r.Active[i], nil)
+	if r.Tamper != nil {
+		r.Tamper(r.Active[i], &ev)
+	}
 	return r.Report(i, &ev, err)
 }
 
