@@ -90,10 +90,19 @@ func (f ExpirationFilter) Apply(config channelconfig.Resources, msg *protoutil.M
 	if err != nil {
 		return fmt.Errorf("could not convert message to signedData: %w", err)
 	}
-	if at := ExpiresAt(signed[0].Identity); at.IsZero() || f.Now().Before(at) {
+	if at := expiresAt(config, signed[0].Identity); at.IsZero() || f.Now().Before(at) {
 		return nil
 	}
 	return errors.New("broadcast client identity expired")
+}
+
+// expiresAt is ExpiresAt by way of the channel's MSPs, which remember the
+// identities that they have decoded.
+func expiresAt(config channelconfig.Resources, identity []byte) time.Time {
+	if id, err := config.MSPManager().DeserializeIdentity(identity); err == nil {
+		return id.ExpiresAt()
+	}
+	return ExpiresAt(identity)
 }
 
 // ExpiresAt returns the NotAfter of a serialized identity's certificate, or
