@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	cb "github.com/hyperledger/fabric-protos-go/common"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -159,5 +160,32 @@ func FuzzParseRecord(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, int64(len(again)), size)
 		require.True(t, bytes.Equal(protoutil.MustMarshal(block), protoutil.MustMarshal(back)))
+	})
+}
+
+// Whatever stands behind the last block, the blocks before it are kept.
+func FuzzTail(f *testing.F) {
+	blocks := chain(10, 20, 30)
+	var whole []byte
+	for _, b := range blocks[:2] {
+		whole = appendRecord(whole, b)
+	}
+	next := appendRecord(nil, blocks[2])
+	f.Add(next)
+	f.Add(next[:len(next)-1])
+	f.Add([]byte{0, 0, 0})
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, tail []byte) {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(blockFile(dir, 0), append(bytes.Clone(whole), tail...), 0o600))
+		p, visited := position{}, uint64(0)
+		torn, err := scan(dir, &p, func(*cb.Block, location) error { visited++; return nil })
+		if err != nil {
+			require.ErrorIs(t, err, ErrDamaged)
+			return
+		}
+		require.GreaterOrEqual(t, visited, uint64(2))
+		require.Equal(t, visited, p.number)
+		require.Equal(t, int64(len(whole)+len(tail)), p.offset+torn)
 	})
 }
