@@ -2,9 +2,9 @@ package script
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -333,14 +333,8 @@ func (p *Player) finish(ctx context.Context, o runbook.Outcome) {
 }
 
 func (p *Player) publish(ctx context.Context) {
-	b, err := json.Marshal(p.s)
-	if err != nil {
-		return
-	}
-	var c runbook.Snapshot
-	if json.Unmarshal(b, &c) != nil {
-		return
-	}
+	c := *p.s // what hangs below the steps is replaced, never changed
+	c.Steps = slices.Clone(p.s.Steps)
 	for {
 		select {
 		case p.updates <- runbook.Update{Snapshot: &c, Clients: 1}:
