@@ -3,7 +3,6 @@ package testnet
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -30,7 +29,7 @@ func Init(dir string, s Spec) (*Network, error) {
 	if err := checkEmpty(dir); err != nil {
 		return nil, err
 	}
-	s = s.withDefaults(filepath.Base(dir))
+	s = s.withDefaults(nameFrom(filepath.Base(dir)))
 	t, configtx, err := s.inputs()
 	if err != nil {
 		return nil, err
@@ -46,40 +45,10 @@ func Init(dir string, s Spec) (*Network, error) {
 		}
 	}
 	m.assign(t, row)
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := m.place(dir, func(partial string) error { return m.build(partial, t, configtx) }); err != nil {
 		return nil, err
-	}
-	partial, err := os.MkdirTemp(filepath.Dir(dir), ".partial-"+filepath.Base(dir)+"-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(partial) //nolint:errcheck // only there after an error
-	if err := os.Chmod(partial, 0o755); err != nil {
-		return nil, err
-	}
-	if err := m.build(partial, t, configtx); err != nil {
-		return nil, err
-	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("replacing the empty folder %s: %w", dir, err)
-	}
-	if err := os.Rename(partial, dir); err != nil {
-		return nil, fmt.Errorf("moving the network to its place: %w", err)
 	}
 	return Open(dir)
-}
-
-func checkEmpty(dir string) error {
-	entries, err := os.ReadDir(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case len(entries) > 0:
-		return fmt.Errorf("%s is not empty; nothing was changed", dir)
-	}
-	return nil
 }
 
 // inputs checks the spec and reads the user's files. configtx is the content

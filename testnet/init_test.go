@@ -228,6 +228,37 @@ func TestInitRefusesAFolderThatIsNotEmpty(t *testing.T) {
 	require.NoError(t, err, "an empty folder is taken")
 }
 
+func TestAnExistingEmptyFolderStaysTheSameFolder(t *testing.T) {
+	dir := t.TempDir()
+	before, err := os.Stat(dir)
+	require.NoError(t, err)
+	_, err = Init(dir, Spec{Channels: []string{"Bad"}})
+	require.Error(t, err)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+	n, err := Init(dir, Spec{Orderers: 1})
+	require.NoError(t, err)
+	after, err := os.Stat(dir)
+	require.NoError(t, err)
+	require.True(t, os.SameFile(before, after))
+	_, err = inventory.Load(n.InventoryFile())
+	require.NoError(t, err)
+	left, err := filepath.Glob(filepath.Join(dir, ".partial-*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestNetworksAreCalledLikeTheirFolder(t *testing.T) {
+	for folder, want := range map[string]string{
+		"demo": "demo", "my net": "my-net", ".hidden": "hidden", "ü": "testnet", "": "testnet", strings.Repeat("x", 80): strings.Repeat("x", 64),
+	} {
+		got := nameFrom(folder)
+		require.Equal(t, want, got)
+		require.Regexp(t, networkName, got)
+	}
+}
+
 func TestEvenAndSmallConsenterSetsAreNoted(t *testing.T) {
 	for orderers, want := range map[int]string{1: "fewer than 3", 2: "fewer than 3", 4: "an even number"} {
 		s := Spec{Orderers: orderers, Brokers: 4}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
+	"unicode"
 
 	"raftmig/fabricops/inventory"
 )
@@ -54,8 +56,24 @@ const (
 
 var networkName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-func (s Spec) withDefaults(folder string) Spec {
-	orDefault(&s.Name, folder)
+// nameFrom makes a network name from the name of a folder.
+func nameFrom(folder string) string {
+	name := strings.Map(func(r rune) rune {
+		if r < 128 && (r == '.' || r == '_' || r == '-' || unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			return r
+		}
+		return '-'
+	}, folder)
+	name = strings.TrimLeft(name, "._-")
+	name = name[:min(len(name), 64)]
+	if name == "" {
+		return "testnet"
+	}
+	return name
+}
+
+func (s Spec) withDefaults(name string) Spec {
+	orDefault(&s.Name, name)
 	orDefault(&s.SystemChannel, "syschannel")
 	if s.Channels == nil {
 		s.Channels = []string{"ch1", "ch2"}

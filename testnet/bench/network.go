@@ -1,0 +1,116 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/golang/protobuf/proto"
+	cb "github.com/hyperledger/fabric-protos-go/common"
+	"golang.org/x/sync/errgroup"
+
+	"raftmig/fabricops/identity"
+	"raftmig/fabricops/inventory"
+	"raftmig/orderer/protoutil"
+	"raftmig/testnet"
+	"raftmig/testnet/configtxgen"
+	"raftmig/testnet/portrange"
+)
+
+// host is where all nodes of a testnet listen.
+const host = "127.0.0.1"
+
+// raftGenesis replaces the genesis block of a network that was never started
+// by one that begins on Raft, with Fabric's own options (spec 4.2).
+func raftGenesis(n *testnet.Network) error {
+	f, err := configtxgen.Load(filepath.Join(n.Dir, "configtx.yaml"), nil)
+	if err != nil {
+		return err
+	}
+	p, err := f.Profile("Genesis")
+	if err != nil {
+		return err
+	}
+	raft := &configtxgen.EtcdRaft{Options: configtxgen.RaftOptions{
+		TickInterval: "500ms", ElectionTick: 10, HeartbeatTick: 1, MaxInflightBlocks: 5, SnapshotIntervalSize: 16 << 20,
+	}}
+	for _, o := range n.Manifest.Orderers {
+		cert := filepath.Join(n.Dir, filepath.FromSlash(o.Crypto), "tls", "server.crt")
+		raft.Consenters = append(raft.Consenters, &configtxgen.Consenter{
+			Host: host, Port: uint32(o.Port), ClientTLSCert: cert, ServerTLSCert: cert,
+		})
+	}
+	p.Orderer.OrdererType, p.Orderer.EtcdRaft = Raft, raft
+	block, err := configtxgen.GenesisBlock(p, n.Manifest.Spec.SystemChannel, configtxgen.Options{Warn: func(string) {}})
+	if err != nil {
+		return err
+	}
+	data, err := proto.Marshal(block)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(n.Dir, "genesis.block"), data, 0o640)
+}
+
+// enableProfiles makes every node serve its profiles and returns where.
+func enableProfiles(n *testnet.Network) (map[string]string, error) {
+	ports, err := portrange.Find(host, len(n.Manifest.Orderers))
+	if err != nil {
+		return nil, err
+	}
+	addresses := map[string]string{}
+	for i, o := range n.Manifest.Orderers {
+		file := filepath.Join(n.Dir, "orderers", o.Name, "orderer.yaml")
+		conf, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		addresses[o.Name] = fmt.Sprintf("%s:%d", host, ports[i])
+		general := []byte("General:\n")
+		if !bytes.Contains(conf, general) {
+			return nil, errors.New("orderer.yaml has no section General")
+		}
+		conf = bytes.Replace(conf, general, fmt.Appendf(general, "  Profile: {Enabled: true, Address: %q}\n", addresses[o.Name]), 1)
+		if err := os.WriteFile(file, conf, 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return addresses, nil
+}
+
+// indexSize is the number of bytes at the end of a transaction's content that
+// say which of the transactions it is.
+const indexSize = 8
+
+// sign makes transactions of a client of the channel with content of size
+// bytes, encoded.
+func sign(n *testnet.Network, count, size int) ([][]byte, error) {
+	client := n.Manifest.Channels[0].Client
+	signer, err := identity.Load(inventory.Identity{MSPID: client.MSPID, MSPDir: filepath.Join(n.Dir, filepath.FromSlash(client.MSPDir))})
+	if err != nil {
+		return nil, err
+	}
+	txs := make([][]byte, count)
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range txs {
+		g.Go(func() error {
+			content := make([]byte, size)
+			binary.BigEndian.PutUint64(content[size-indexSize:], uint64(i))
+			env, err := protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{
+				Type: cb.HeaderType_ENDORSER_TRANSACTION, ChannelID: channel, Time: time.Now(), Bytes: content,
+			}, signer)
+			if err != nil {
+				return fmt.Errorf("making a transaction: %w", err)
+			}
+			txs[i], err = protoutil.Marshal(env)
+			return err
+		})
+	}
+	return txs, g.Wait()
+}
