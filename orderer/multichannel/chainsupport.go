@@ -3,6 +3,7 @@ package multichannel
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
@@ -27,6 +28,7 @@ type ChainSupport struct {
 	writer    *blockWriter
 	chain     consensus.Chain
 	metadata  consensus.MetadataValidator // nil if the consenter checks none
+	started   atomic.Bool
 }
 
 var (
@@ -67,9 +69,16 @@ func (r *Registrar) newChainSupport(res *resources) (*ChainSupport, error) {
 	return c, nil
 }
 
+func (c *ChainSupport) start() {
+	c.started.Store(true)
+	c.chain.Start()
+}
+
 // halt stops the chain and waits for the block that is being written.
 func (c *ChainSupport) halt() {
-	c.chain.Halt()
+	if c.started.Load() { // a chain may wait in Halt for its start to be over
+		c.chain.Halt()
+	}
 	c.writer.flush()
 }
 

@@ -166,7 +166,7 @@ func (r *Registrar) startNew(res *resources) error {
 		r.makeSystem(c)
 	}
 	r.add(c)
-	c.chain.Start()
+	c.start()
 	r.options.Logger.Infof("Created and started new channel %s", res.channelID)
 	return nil
 }

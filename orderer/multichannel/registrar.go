@@ -79,7 +79,7 @@ func (r *Registrar) Initialize(consenters map[string]consensus.Consenter) error 
 		r.options.Logger.Infof("Registrar initializing without a system channel, number of application channels: %d", len(built))
 	}
 	for _, c := range built {
-		c.chain.Start()
+		c.start()
 	}
 	return nil
 }
@@ -232,23 +232,40 @@ func (r *Registrar) Route(msg *protoutil.Message) (h *cb.ChannelHeader, isConfig
 // for patience. It is called once the listeners are closed.
 func (r *Registrar) Halt(patience time.Duration) error {
 	r.release.Do(func() { close(r.released) })
-	r.mu.RLock()
-	var all []*ChainSupport
-	for _, c := range r.chains {
-		all = append(all, c)
-	}
-	r.mu.RUnlock()
-	var wg sync.WaitGroup
-	for _, c := range all {
-		wg.Go(c.halt)
-	}
 	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
+	go func() {
+		defer close(done)
+		r.haltAll()
+	}()
 	select {
 	case <-done:
 		return nil
 	case <-time.After(patience):
-		return fmt.Errorf("not all of %d chains halted within %v", len(all), patience)
+		return fmt.Errorf("not all chains halted within %v", patience)
+	}
+}
+
+// haltAll halts all chains at once, and then those that came into being
+// meanwhile: a channel's creation may be under way.
+func (r *Registrar) haltAll() {
+	halted := map[*ChainSupport]bool{}
+	for {
+		var wg sync.WaitGroup
+		r.creating.Lock()
+		r.mu.RLock()
+		for _, c := range r.chains {
+			if !halted[c] {
+				halted[c] = true
+				wg.Go(c.halt)
+			}
+		}
+		found := len(halted)
+		r.mu.RUnlock()
+		r.creating.Unlock()
+		wg.Wait()
+		if r.ChannelsCount() == found {
+			return
+		}
 	}
 }
 
