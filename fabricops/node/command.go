@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 
 	"raftmig/fabricops/inventory"
 	"raftmig/runbook"
@@ -31,22 +34,43 @@ func newCommand(c common, ctl inventory.Control, base string) (*command, error) 
 	return &command{common: c, start: ctl.Start, stop: ctl.Stop, status: ctl.Status, dir: absolute(base, ctl.Dir), env: ctl.Env}, nil
 }
 
+// run runs a command to its end. Its output goes to a file: a daemon that it
+// leaves behind may keep its output open for ever. It has a session of its own,
+// so that an interrupt at raftmig's terminal does not reach that daemon.
 func (c *command) run(ctx context.Context, argv []string) error {
+	out, err := os.CreateTemp("", "raftmig-command-*")
+	if err != nil {
+		return fmt.Errorf("%s: %w", strings.Join(argv, " "), err)
+	}
+	defer func() { _, _ = out.Close(), os.Remove(out.Name()) }()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = c.dir
 	cmd.Env = append(cmd.Environ(), c.env...)
-	out, err := cmd.CombinedOutput()
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Run()
 	if err == nil {
 		return nil
 	}
-	text := strings.TrimSpace(string(out))
-	if len(text) > 500 {
-		text = "…" + text[len(text)-500:]
-	}
-	if text != "" {
+	if text := lastBytes(out, 500); text != "" {
 		return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, text)
 	}
 	return fmt.Errorf("%s: %w", strings.Join(argv, " "), err)
+}
+
+// lastBytes returns the end of a file, without blanks around it.
+func lastBytes(f *os.File, n int64) string {
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	from := max(0, info.Size()-n)
+	buf := make([]byte, info.Size()-from)
+	read, err := f.ReadAt(buf, from)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return ""
+	}
+	return strings.ToValidUTF8(strings.TrimSpace(string(buf[:read])), "")
 }
 
 func (c *command) running(ctx context.Context) (bool, error) {
@@ -85,13 +109,19 @@ func (c *command) Start(ctx context.Context) error {
 	offset := c.logSize()
 	if running {
 		ready.readyLine = "" // it may have been said long ago
-	} else if err := c.run(ctx, c.start); err != nil {
+	} else if err := c.runStart(ctx); err != nil {
 		return c.problem("the start command failed", err, "check the start command in raftmig.yaml")
 	}
 	if err := ready.awaitReady(ctx, offset, func() error { return nil }); err != nil {
 		return &startError{problem: c.problem("the process does not get ready", err, "look at its log"), cause: err}
 	}
 	return nil
+}
+
+func (c *command) runStart(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.startTimeout)
+	defer cancel()
+	return c.run(ctx, c.start)
 }
 
 // Stop runs the stop command, unless the process is down, and waits until it

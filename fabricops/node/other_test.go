@@ -56,6 +56,26 @@ func TestCommandsThatFailAreReportedWithTheirOutput(t *testing.T) {
 	require.ErrorContains(t, err, "its state cannot be read")
 }
 
+func TestAStartCommandMayLeaveADaemonBehind(t *testing.T) {
+	ctx := t.Context()
+	pid := filepath.Join(t.TempDir(), "pid")
+	c, err := New(inventory.Process{Name: "kafka0", Control: inventory.Control{
+		Kind:        "command",
+		Start:       []string{"sh", "-c", "sleep 300 & echo $! > " + pid},
+		Stop:        []string{"sh", "-c", "kill $(cat " + pid + "); rm " + pid},
+		Status:      []string{"test", "-e", pid},
+		StopTimeout: 20 * time.Second,
+	}}, Options{})
+	require.NoError(t, err)
+	began := time.Now()
+	require.NoError(t, c.Start(ctx))
+	require.Less(t, time.Since(began), 60*time.Second, "it does not wait for the daemon's output")
+	s, err := c.Status(ctx)
+	require.NoError(t, err)
+	require.True(t, s.Running)
+	require.NoError(t, c.Stop(ctx))
+}
+
 func TestManualProcessesWaitForTheOperator(t *testing.T) {
 	ctx := t.Context()
 	address := freeAddress(t)
