@@ -142,17 +142,21 @@ func (s *Submitter) awaitBlock(ctx context.Context, node string, v *View, change
 	}()
 	look := time.NewTicker(lookInterval)
 	defer look.Stop()
+	var last error
 	for {
 		select {
 		case a := <-followed:
 			if a.err == nil {
 				return a.view, nil
 			}
-			return nil, fmt.Errorf("accepted by %s, but no block carries it yet: %w", node, a.err)
+			last = a.err // the node may lag behind or be gone; the looks go on
 		case <-look.C:
 			if next, _, err := s.Read(ctx, v.Channel); err == nil && InForce(next, change, metadata) {
 				return next, nil
 			}
+		case <-ctx.Done():
+			// Not wrapped: whether trying again is of use is for the next look to tell.
+			return nil, fmt.Errorf("accepted by %s, but no block carries it yet: %v", node, errors.Join(last, ctx.Err()))
 		}
 	}
 }
@@ -224,7 +228,7 @@ func permanent(err error) bool {
 		return !b.Retryable() && !badRequest(err)
 	}
 	var d *deliver.StatusError
-	return errors.As(err, &d) && d.Status == cb.Status_FORBIDDEN
+	return errors.As(err, &d) && d.Final()
 }
 
 // badRequest reports a refusal that another look may explain: the node was

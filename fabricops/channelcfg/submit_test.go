@@ -49,6 +49,20 @@ func TestSubmit(t *testing.T) {
 		{name: "a lost message is sent again after a look", arrange: func(n *fakenet.Network) { n.Break(fakenet.LoseMessage) }, status: "SUCCESS", blocks: 1},
 		{name: "a node without leader is tried again", arrange: func(n *fakenet.Network) { n.Break(fakenet.Unavailable, fakenet.Unavailable) }, status: "SUCCESS", blocks: 1},
 		{name: "a node that is down is passed over", arrange: func(n *fakenet.Network) { _ = n.Nodes[0].Stop(context.Background()) }, status: "SUCCESS", blocks: 1},
+		{name: "a node that lags behind the configuration still takes the update", arrange: func(n *fakenet.Network) {
+			s := submitter(t, n)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			for _, change := range []runbook.Change{runbook.ChangeEnterMaintenance, runbook.ChangeExitMaintenance} {
+				_, err := s.Submit(ctx, fakenet.Channel, change, nil, ignore)
+				require.NoError(t, err)
+			}
+			for i := range n.Nodes {
+				n.Lag(i, fakenet.Channel, 2)
+			}
+			n.Lag(1, fakenet.Channel, 0)
+			n.Break(fakenet.Unavailable) // at node 1, which shows the newest; the next attempt goes to node 2
+		}, status: "SUCCESS", blocks: 3},
 		{name: "a node that lags is not believed", arrange: func(n *fakenet.Network) { n.Lag(0, fakenet.Channel, 1) }, status: "SUCCESS", blocks: 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

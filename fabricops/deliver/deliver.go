@@ -43,6 +43,12 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s: channel %s: %s: %s", e.Node, e.Channel, e.Status, text)
 }
 
+// Final reports whether asking again is of no use: the identity may not read
+// the channel, or the node does not have it.
+func (e *StatusError) Final() bool {
+	return e.Status == cb.Status_FORBIDDEN || e.Status == cb.Status_NOT_FOUND
+}
+
 // ErrBadBlock is returned for a block that is not what was asked for or whose
 // hash does not fit.
 var ErrBadBlock = errors.New("the node sent a bad block")

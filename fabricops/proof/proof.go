@@ -93,7 +93,8 @@ func (p *Prover) channel(ctx context.Context, channel string) (*runbook.Transact
 		}
 		last = err
 		var refused *broadcast.StatusError
-		if errors.As(err, &refused) && !refused.Retryable() {
+		var unread *deliver.StatusError
+		if errors.As(err, &refused) && !refused.Retryable() || errors.As(err, &unread) && unread.Final() {
 			return nil, fmt.Errorf("channel %s: %w", channel, err)
 		}
 		select {

@@ -82,6 +82,7 @@ func TestARefusedTransactionIsFinal(t *testing.T) {
 	proofs, err := p.Prove(ctx, []string{"nowhere", fakenet.Channel}, func(string, int) {})
 	require.ErrorContains(t, err, "channel nowhere")
 	require.Len(t, proofs, 1, "the proofs of the other channels come along")
+	require.NoError(t, ctx.Err(), "it did not wait for the time to be over")
 }
 
 func TestMaintenanceOrdersNothing(t *testing.T) {
