@@ -149,7 +149,7 @@ func (f *rehearseFlags) rehearse(cmd *cobra.Command) (err error) {
 	} else if ledgers != nil {
 		printLedgers(cmd.OutOrStdout(), ledgers)
 	}
-	return errors.Join(err, f.leave(context.WithoutCancel(ctx), cmd, r, temporary, ended && err == nil))
+	return errors.Join(err, f.leave(context.WithoutCancel(ctx), cmd, r, leaving{temporary: temporary, ended: ended, good: err == nil}))
 }
 
 // lookAgain replaces the matrix of the run's end by what the nodes say now,
@@ -194,21 +194,35 @@ func (f *rehearseFlags) drive(ctx context.Context, cmd *cobra.Command, r *rehear
 	}, cmd.OutOrStdout())
 }
 
-// leave takes the network down, or says how to reach it.
-func (f *rehearseFlags) leave(ctx context.Context, cmd *cobra.Command, r *rehearsal.Rehearsal, temporary, good bool) error {
+// leave takes the network down, or leaves it and says how to reach it. A run
+// that has not ended owns the network: it may be going on in its own process.
+func (f *rehearseFlags) leave(ctx context.Context, cmd *cobra.Command, r *rehearsal.Rehearsal, left leaving) error {
 	say := cmd.ErrOrStderr()
 	switch {
-	case f.keep || !good && r.Net != nil && !temporary:
-		describeNetwork(say, r.Net)
-		if !good {
-			fmt.Fprintf(say, "The rehearsal did not come to its end; the network is left as it is. Go on: raftmig rehearse --dir %s --resume\n", r.Net.Dir)
-		}
+	case !left.ended:
+		fmt.Fprintf(say, "The run has not ended; the network is left as it is.\n"+
+			"  look at it  raftmig attach --network %[2]s\n"+
+			"  go on       raftmig rehearse --dir %[1]s --resume\n"+
+			"  go back     raftmig abort --network %[2]s\n", r.Net.Dir, r.Net.InventoryFile())
 		return nil
-	case temporary && good:
+	case f.keep:
+		describeNetwork(say, r.Net)
+		return nil
+	case left.temporary && left.good:
 		return r.Remove(ctx)
 	default:
+		if !left.good {
+			fmt.Fprintf(say, "The network is stopped and its folder kept: %s\n", r.Net.Dir)
+		}
 		return r.Net.Down(ctx, nil)
 	}
+}
+
+// leaving is how a rehearsal stands when it is left.
+type leaving struct {
+	temporary bool // in a folder that nobody asked for
+	ended     bool // the run has an outcome
+	good      bool // nothing went wrong
 }
 
 func unproven(rep *validate.Report) error {

@@ -170,8 +170,7 @@ func attachAndShow(cmd *cobra.Command, folder runner.Folder, m mode, show *showF
 		return err
 	}
 	if last != nil && last.Outcome == "" {
-		cmd.Printf("The run goes on without this terminal. Come back: raftmig attach --runs %s\n", folder)
-		return nil
+		return nil // the screen has said that the run goes on, and how to come back
 	}
 	return verdict(last, true)
 }

@@ -90,7 +90,8 @@ func (f *showFlags) show(ctx context.Context, m mode, a attach, out io.Writer) (
 		last, err = plain.Headless(ctx, a.client, out)
 	case modePlain:
 		err = plain.Run(ctx, a.client, os.Stdin, out, plain.Options{
-			By: runner.Who(), ReadOnly: f.readOnly, Interactive: isTerminal(os.Stdin), AttachHint: a.hint, Last: keep,
+			By: runner.Who(), ReadOnly: f.readOnly, Interactive: isTerminal(os.Stdin),
+			InProcess: a.inProcess, AttachHint: a.hint, Last: keep,
 		})
 	default:
 		err = tui.Run(ctx, a.client, tui.Options{
