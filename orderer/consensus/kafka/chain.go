@@ -33,7 +33,9 @@ type Chain struct {
 	ctx    context.Context // ends when the chain is halted
 	cancel context.CancelFunc
 	start  sync.Once
-	halt   sync.Once
+
+	halting atomic.Bool
+	halted  chan struct{} // closed when everything is released
 
 	helpers  sync.WaitGroup // goroutines that post records for the run goroutine
 	reviving atomic.Bool    // one of them posts a CONNECT
@@ -66,6 +68,7 @@ func newChain(c *Consenter, support consensus.ConsenterSupport, metadata *cb.Met
 		errored:   newGate(false),
 		started:   make(chan struct{}),
 		done:      make(chan struct{}),
+		halted:    make(chan struct{}),
 		ctx:       ctx, cancel: cancel,
 	}
 	chain.measure()
@@ -90,19 +93,18 @@ func (c *Chain) Start() { c.start.Do(func() { go c.run() }) }
 
 // Halt implements consensus.Chain. A start phase that is under way is given up.
 func (c *Chain) Halt() {
-	first := false
-	c.halt.Do(func() {
-		first = true
-		c.log.Errorf("[channel: %s] Halting of chain requested", c.id)
-		c.cancel()
-		c.start.Do(func() { close(c.done) }) // it never ran
-		<-c.done
-		c.helpers.Wait()
-		c.disconnect()
-	})
-	if !first {
+	if c.halting.Swap(true) {
 		c.log.Warnf("[channel: %s] Halting of chain requested again", c.id)
+		<-c.halted
+		return
 	}
+	defer close(c.halted)
+	c.log.Infof("[channel: %s] Halting of chain requested", c.id)
+	c.cancel()
+	c.start.Do(func() { close(c.done) }) // it never ran
+	<-c.done
+	c.helpers.Wait()
+	c.disconnect()
 }
 
 // WaitReady implements consensus.Chain.
