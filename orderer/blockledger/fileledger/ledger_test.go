@@ -209,3 +209,21 @@ func TestClosedFactoryAndLedger(t *testing.T) {
 	require.ErrorIs(t, err, blockledger.ErrClosed)
 	require.ErrorIs(t, l.Append(equalChain(3, 10)[2]), blockledger.ErrClosed)
 }
+
+func TestBlockIsTakenBackIfItCannotBeIndexed(t *testing.T) {
+	dir := t.TempDir()
+	f := openWith(t, dir, options{})
+	l := ledgerOf(t, f, "ch")
+	blocks := equalChain(3, 100)
+	appendAll(t, l, blocks[:2])
+	before := blockFileContent(t, dir, "ch", 0)
+	require.NoError(t, f.db.Close()) // every write to the index fails from now on
+	require.ErrorContains(t, l.Append(blocks[2]), "writing ledger index")
+	require.Equal(t, uint64(2), l.Height())
+	require.Equal(t, before, blockFileContent(t, dir, "ch", 0))
+	require.NoError(t, l.close())
+
+	l = ledgerOf(t, openWith(t, dir, options{}), "ch")
+	appendAll(t, l, blocks[2:])
+	require.Len(t, readAll(t, l), 3)
+}
