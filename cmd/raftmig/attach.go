@@ -95,8 +95,18 @@ func abortRun(cmd *cobra.Command, f networkFlags, show *showFlags, yes bool, rea
 			return err
 		}
 	}
-	if err := client.Send(ctx, runbook.Command{Kind: runbook.EventAbort, Text: reason, By: runner.Who()}); err != nil {
-		return errors.Join(err, client.Close())
+	err = client.Send(ctx, runbook.Command{Kind: runbook.EventAbort, Text: reason, By: runner.Who()})
+	if err = errors.Join(err, client.Close()); err != nil {
+		return err
+	}
+	// A new connection begins with the state after the command, not before it.
+	if client, err = runner.Attach(ctx, folder); err != nil {
+		snapshot, readErr := folder.Read(last) // the way back was short, and is over
+		if readErr != nil || snapshot.Outcome == "" {
+			return errors.Join(err, readErr)
+		}
+		cmd.Printf("The run has ended: %s.\n", snapshot.Outcome)
+		return verdict(&snapshot, true)
 	}
 	seen, err := show.show(context.WithoutCancel(ctx), show.mode(true), attach{client: client, hint: "raftmig attach --runs " + string(folder)}, cmd.OutOrStdout())
 	if err != nil {

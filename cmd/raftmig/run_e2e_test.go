@@ -1,0 +1,91 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"raftmig/runbook"
+)
+
+// upNet makes a network, starts it and returns its folder and description.
+func upNet(t *testing.T, args ...string) (dir, file string) {
+	t.Helper()
+	dir = netDir(t)
+	r := run(t, nil, append([]string{"testnet", "init", "--dir", dir}, args...)...)
+	require.Zero(t, r.code, r.stderr)
+	r = run(t, nil, "testnet", "up", "--dir", dir)
+	require.Zero(t, r.code, r.stderr)
+	return dir, filepath.Join(dir, "raftmig.yaml")
+}
+
+// statusOf is what raftmig status --json says.
+func statusOf(t *testing.T, file string) state {
+	t.Helper()
+	r := run(t, nil, "status", "--json", "--network", file)
+	require.Zero(t, r.code, r.stderr)
+	var s state
+	require.NoError(t, json.Unmarshal(r.stdout, &s))
+	return s
+}
+
+// The run of "raftmig run" is a process of its own: it waits at its gate after
+// the terminal is gone, other terminals come and go, and one of them takes the
+// network back.
+func TestARunOutlivesItsTerminalAndIsAborted(t *testing.T) {
+	dir, file := upNet(t, "--channels", "1")
+	r := run(t, nil, "run", "--plain", "--network", file) // its input is empty
+	require.NotZero(t, r.code)
+	require.Contains(t, string(r.stdout)+r.stderr, "prepare.confirm")
+
+	s := statusOf(t, file)
+	require.True(t, s.Driven)
+	require.Equal(t, runbook.PhasePrepare, s.Phase)
+
+	r = run(t, nil, "run", "--plain", "--network", file)
+	require.NotZero(t, r.code)
+	require.Contains(t, r.stderr, "raftmig attach", "a second run is refused and says what to do")
+
+	r = run(t, nil, "attach", "--plain", "--read-only", "--network", file)
+	require.Contains(t, string(r.stdout)+r.stderr, "prepare.confirm")
+
+	r = run(t, nil, "abort", "--yes", "--headless", "--network", file)
+	require.Zero(t, r.code, "%s\n%s", r.stdout, r.stderr)
+	require.Eventually(t, func() bool { return !statusOf(t, file).Driven }, waitForBlock, tick)
+	s = statusOf(t, file)
+	require.Equal(t, runbook.OutcomeRolledBack, s.Outcome)
+	for _, c := range s.Channels {
+		for _, n := range c.Nodes {
+			require.Equal(t, "kafka STATE_NORMAL", n.Type+" "+n.State, c.Name)
+		}
+	}
+
+	r = run(t, nil, "abort", "--yes", "--network", file)
+	require.Equal(t, exitUsage, r.code, "there is nothing left to abort")
+
+	r = run(t, nil, "report", "--network", file)
+	require.Zero(t, r.code, r.stderr)
+	require.Contains(t, string(r.stdout), "rolled-back")
+	require.DirExists(t, dir)
+}
+
+func TestCheckAndPlanChangeNothing(t *testing.T) {
+	_, file := upNet(t, "--channels", "1")
+	before := statusOf(t, file)
+	r := run(t, nil, "check", "--json", "--network", file)
+	require.Zero(t, r.code, "%s\n%s", r.stdout, r.stderr)
+	var findings []runbook.Finding
+	require.NoError(t, json.Unmarshal(r.stdout, &findings))
+	require.Greater(t, len(findings), 20)
+	r = run(t, nil, "plan", "--network", file)
+	require.Zero(t, r.code, r.stderr)
+	require.Contains(t, string(r.stdout), "for CH in syschannel ch1; do")
+	require.Equal(t, before.Channels, statusOf(t, file).Channels)
+
+	require.Zero(t, run(t, nil, "testnet", "fault", "stop", "orderer1", "--dir", filepath.Dir(file)).code)
+	r = run(t, nil, "check", "--network", file)
+	require.Equal(t, exitFailed, r.code)
+	require.Contains(t, string(r.stdout), "orderer1")
+}
