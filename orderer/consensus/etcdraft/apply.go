@@ -113,10 +113,7 @@ func (c *Chain) applyConfChange(e *raftpb.Entry, members raftpb.ConfState) {
 		bm, _ := c.membership()
 		c.metrics.clusterSize.Set(float64(len(bm.ConsenterIds)))
 		if cc.Type != raftpb.ConfChangeRemoveNode || cc.NodeID != c.id {
-			if err := c.configureComm(); err != nil {
-				c.fail(err)
-				return
-			}
+			c.configureComm()
 		}
 	}
 	if cc.Type == raftpb.ConfChangeRemoveNode && cc.NodeID == c.id {
@@ -221,7 +218,8 @@ func (c *Chain) writeConfigBlock(block *cb.Block, index uint64) error {
 	c.support.WriteConfigBlock(block, protoutil.MustMarshal(changes.BlockMetadata))
 	cc := confChangeOf(changes)
 	if cc == nil {
-		return c.configureComm()
+		c.configureComm()
+		return nil
 	}
 	if cc.Type == raftpb.ConfChangeAddNode {
 		c.log.Infof("Config block just committed adds node %d, pause accepting transactions till config change is applied", cc.NodeID)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,15 +95,15 @@ func (c *Chain) Configure(config *protoutil.Message, configSeq uint64) error {
 }
 
 func (c *Chain) running() error {
-	if !c.started.Load() {
-		return errNotStarted
-	}
 	select {
 	case <-c.stopped:
 		return errStopped
 	default:
-		return nil
 	}
+	if !c.started.Load() {
+		return errNotStarted
+	}
+	return nil
 }
 
 func (c *Chain) submit(s submission) error {
@@ -276,17 +278,15 @@ func (c *Chain) setMembership(bm *etcdraft.BlockMetadata, consenters map[uint64]
 }
 
 // configureComm tells the communication who the others are.
-func (c *Chain) configureComm() error {
+func (c *Chain) configureComm() {
 	_, consenters := c.membership()
-	nodes, err := remoteNodes(c.id, consenters)
-	if err != nil {
-		return fmt.Errorf("failed to configure communication: %w", err)
-	}
-	c.comm.Configure(c.channel, nodes)
-	return nil
+	c.comm.Configure(c.channel, remoteNodes(c.id, consenters, c.log))
 }
 
-func remoteNodes(self uint64, consenters map[uint64]*etcdraft.Consenter) ([]cluster.RemoteNode, error) {
+// remoteNodes are the consenters other than self. One whose certificates do not
+// parse is left out: the metadata of a migration is checked by nobody before
+// this (spec 1.3), and the others may have a quorum without it to repair that.
+func remoteNodes(self uint64, consenters map[uint64]*etcdraft.Consenter, log *zap.SugaredLogger) []cluster.RemoteNode {
 	var nodes []cluster.RemoteNode
 	for id, consenter := range consenters {
 		if id == self {
@@ -294,20 +294,22 @@ func remoteNodes(self uint64, consenters map[uint64]*etcdraft.Consenter) ([]clus
 		}
 		server, err := raftmetadata.ParseCertificate(consenter.ServerTlsCert)
 		if err != nil {
-			return nil, fmt.Errorf("server TLS certificate of node %d: %w", id, err)
+			log.Errorf("Rejecting PEM block of server TLS cert for node %d, offending PEM is: %s", id, string(consenter.ServerTlsCert))
+			continue
 		}
 		client, err := raftmetadata.ParseCertificate(consenter.ClientTlsCert)
 		if err != nil {
-			return nil, fmt.Errorf("client TLS certificate of node %d: %w", id, err)
+			log.Errorf("Rejecting PEM block of client TLS cert for node %d, offending PEM is: %s", id, string(consenter.ClientTlsCert))
+			continue
 		}
 		nodes = append(nodes, cluster.RemoteNode{
 			ID:            id,
-			Endpoint:      fmt.Sprintf("%s:%d", consenter.Host, consenter.Port),
+			Endpoint:      net.JoinHostPort(consenter.Host, strconv.FormatUint(uint64(consenter.Port), 10)),
 			ServerTLSCert: server.Raw,
 			ClientTLSCert: client.Raw,
 		})
 	}
-	return nodes, nil
+	return nodes
 }
 
 // confChangeOf is the change of members that Raft needs for new consenters, or nil.

@@ -206,3 +206,19 @@ func TestHandleChainRefusesWhatItCannotRunWith(t *testing.T) {
 		require.ErrorContains(t, err, "the last block was not written by Raft")
 	})
 }
+
+func TestAConsenterWithABrokenCertificateDoesNotKeepTheOthersFromServing(t *testing.T) {
+	net := newNetwork(t, 3)
+	config := net.config(net.nodes...)
+	config.Consenters[2].ClientTlsCert = []byte("pasted in a hurry")
+	net.addChannel("ch1", config, net.nodes)
+	two := net.nodes[:2]
+	for _, node := range two {
+		node.start()
+	}
+	net.waitLeader("ch1")
+	two[1].order("ch1", "without the third")
+	net.waitHeight("ch1", 2, two...)
+	require.Positive(t, two[0].logs.FilterMessage(
+		"Rejecting PEM block of client TLS cert for node 3, offending PEM is: pasted in a hurry").Len())
+}

@@ -1,6 +1,7 @@
 package etcdraft
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,9 +51,10 @@ func (c *Chain) Start() {
 }
 
 func (c *Chain) start() error {
-	if err := c.configureComm(); err != nil {
+	if err := c.running(); errors.Is(err, errStopped) {
 		return err
 	}
+	c.configureComm()
 	join := c.support.Height() > 1
 	if join && c.migration {
 		join = false

@@ -138,7 +138,8 @@ func (c *Chain) writeSynced(block *cb.Block, metadata []byte, index uint64) erro
 		c.log.Infof("Config block [%d] changes consenter set, communication should be reconfigured", block.Header.Number)
 	}
 	c.metrics.clusterSize.Set(float64(len(changes.Consenters)))
-	return c.configureComm()
+	c.configureComm()
+	return nil
 }
 
 // adoptMetadata takes over the Raft IDs and index that a block of another
