@@ -65,6 +65,9 @@ first:
   - starting, restoring, removing Raft folders: performed again, because doing
     so twice changes nothing, and proves more than looking would.
 
+A run resumed right before the restart begins that step again, so that the
+last-block gate is passed once more as long as all orderers run.
+
 EventRetry treats the failed effects of a step in the same way, because an
 effect that failed may have had its effect all the same.
 
