@@ -147,11 +147,27 @@ func (n *Network) startAll(ctx context.Context, names []string, say func(string)
 	return g.Wait()
 }
 
-// needsKafka tells whether the first orderer's system channel still orders
-// through Kafka. What cannot be read counts as yes.
+// needsKafka tells whether some channel of some node still orders through
+// Kafka: a node that lacks the type change gets it from there only. A ledger
+// that is absent or cannot be read counts as yes.
 func (n *Network) needsKafka() bool {
-	first := n.LedgerNodes()[0]
-	return validate.ReadLedger(first.Name, first.LedgerDir, n.Manifest.Spec.SystemChannel).Type != "etcdraft"
+	for _, node := range n.LedgerNodes() {
+		for _, channel := range n.channelNames() {
+			if validate.ReadLedger(node.Name, node.LedgerDir, channel).Type != "etcdraft" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// channelNames are all channels, the system channel first.
+func (n *Network) channelNames() []string {
+	names := []string{n.Manifest.Spec.SystemChannel}
+	for _, c := range n.Manifest.Channels {
+		names = append(names, c.Name)
+	}
+	return names
 }
 
 // Down stops all nodes, orderers first, and returns when they are proven down.

@@ -73,11 +73,7 @@ func (n *Network) Status(ctx context.Context) (*Status, error) {
 			return nil, err
 		}
 	}
-	names := []string{n.Manifest.Spec.SystemChannel}
-	for _, c := range n.Manifest.Channels {
-		names = append(names, c.Name)
-	}
-	for _, name := range names {
+	for _, name := range n.channelNames() {
 		s.Channels = append(s.Channels, n.channelStatus(name))
 	}
 	return s, nil
