@@ -8,7 +8,7 @@ REHEARSAL ?= rehearsal
 RACE_PKGS ?= ./orderer/... ./runbook/... ./fabricops/... ./testnet/... ./tui/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build test unit race e2e torture rehearse lint fmt fuzz golden cover bench clean
+.PHONY: help build test unit race e2e torture rehearse lint fmt fuzz golden cover bench microbench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,7 +48,10 @@ golden: ## rewrite golden files; review the diff before committing it
 fuzz: ## each fuzz target for 30 s (FUZZTIME=…)
 	.ci/fuzz $(or $(FUZZTIME),30s)
 
-bench: ## micro-benchmarks of the hot paths
+bench: build ## ordering measured end to end, beside real Fabric with FABRIC_BIN_DIR; BENCH="--rounds 5 --json"
+	$(BIN) bench --consensus etcdraft,kafka $(BENCH)
+
+microbench: ## micro-benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./orderer/...
 
 cover: ## coverage by package

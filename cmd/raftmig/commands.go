@@ -23,7 +23,7 @@ func addCommands(root *cobra.Command) {
 			root.AddCommand(c)
 		}
 	}
-	add(groupRehearse, newRehearseCommand(), newTestnetCommand())
+	add(groupRehearse, newRehearseCommand(), newTestnetCommand(), newBenchCommand())
 	add(groupMigrate, newCheckCommand(), newPlanCommand(), newRunCommand(), newAttachCommand(),
 		newStatusCommand(), newAbortCommand(), newReportCommand())
 	add(groupTools, newCryptogenCommand(), newConfigtxgenCommand(), newOrdererCommand(), newBrokerCommand())

@@ -180,6 +180,9 @@ func (l *load) block(response []byte) error {
 		if err != nil {
 			return err
 		}
+		if i == probe {
+			return nil
+		}
 		if i >= uint64(len(l.slots)) {
 			return fmt.Errorf("%w: a transaction that is not ours", errWire)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/golang/protobuf/proto"
@@ -13,8 +12,6 @@ import (
 
 	"raftmig/fabricops/deliver"
 	"raftmig/fabricops/dial"
-	"raftmig/fabricops/identity"
-	"raftmig/fabricops/inventory"
 )
 
 func protoV2(m proto.Message) protov2.Message { return proto.MessageV2(m) }
@@ -28,9 +25,11 @@ var errUnsettled = errors.New("acknowledged transactions did not arrive")
 func (s *subject) measure(ctx context.Context, number int) (*Round, error) {
 	pool := dial.New(s.net.Inventory.Orderers, nil)
 	defer pool.Close() //nolint:errcheck // nothing is lost with a connection
-	client := s.net.Manifest.Channels[0].Client
-	reader, err := identity.Load(inventory.Identity{MSPID: client.MSPID, MSPDir: filepath.Join(s.net.Dir, filepath.FromSlash(client.MSPDir))})
+	reader, err := client(s.net)
 	if err != nil {
+		return nil, err
+	}
+	if err := awaitOrdering(ctx, pool, reader); err != nil {
 		return nil, err
 	}
 	nodes := s.net.OrdererNames()

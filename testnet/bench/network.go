@@ -2,9 +2,11 @@ package bench
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,6 +16,8 @@ import (
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	"golang.org/x/sync/errgroup"
 
+	"raftmig/fabricops/broadcast"
+	"raftmig/fabricops/dial"
 	"raftmig/fabricops/identity"
 	"raftmig/fabricops/inventory"
 	"raftmig/orderer/protoutil"
@@ -87,11 +91,13 @@ func enableProfiles(n *testnet.Network) (map[string]string, error) {
 // say which of the transactions it is.
 const indexSize = 8
 
+// probe is the index of a transaction that is sent to see whether a node orders.
+const probe = math.MaxUint64
+
 // sign makes transactions of a client of the channel with content of size
 // bytes, encoded.
 func sign(n *testnet.Network, count, size int) ([][]byte, error) {
-	client := n.Manifest.Channels[0].Client
-	signer, err := identity.Load(inventory.Identity{MSPID: client.MSPID, MSPDir: filepath.Join(n.Dir, filepath.FromSlash(client.MSPDir))})
+	signer, err := client(n)
 	if err != nil {
 		return nil, err
 	}
@@ -100,13 +106,9 @@ func sign(n *testnet.Network, count, size int) ([][]byte, error) {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range txs {
 		g.Go(func() error {
-			content := make([]byte, size)
-			binary.BigEndian.PutUint64(content[size-indexSize:], uint64(i))
-			env, err := protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{
-				Type: cb.HeaderType_ENDORSER_TRANSACTION, ChannelID: channel, Time: time.Now(), Bytes: content,
-			}, signer)
+			env, err := transaction(signer, uint64(i), size)
 			if err != nil {
-				return fmt.Errorf("making a transaction: %w", err)
+				return err
 			}
 			txs[i], err = protoutil.Marshal(env)
 			return err
@@ -114,3 +116,55 @@ func sign(n *testnet.Network, count, size int) ([][]byte, error) {
 	}
 	return txs, g.Wait()
 }
+
+func transaction(signer protoutil.Signer, index uint64, size int) (*cb.Envelope, error) {
+	content := make([]byte, size)
+	binary.BigEndian.PutUint64(content[size-indexSize:], index)
+	env, err := protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{
+		Type: cb.HeaderType_ENDORSER_TRANSACTION, ChannelID: channel, Time: time.Now(), Bytes: content,
+	}, signer)
+	if err != nil {
+		return nil, fmt.Errorf("making a transaction: %w", err)
+	}
+	return env, nil
+}
+
+// client is the identity that writes to the channel and reads it.
+func client(n *testnet.Network) (*identity.Identity, error) {
+	id := n.Manifest.Channels[0].Client
+	return identity.Load(inventory.Identity{MSPID: id.MSPID, MSPDir: filepath.Join(n.Dir, filepath.FromSlash(id.MSPDir))})
+}
+
+// awaitOrdering returns when every node has taken a transaction: before that
+// there may be no leader, or no connection to the brokers.
+func awaitOrdering(ctx context.Context, pool *dial.Pool, signer protoutil.Signer) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	env, err := transaction(signer, probe, indexSize)
+	if err != nil {
+		return err
+	}
+	send := broadcast.New(pool)
+	pause := time.NewTicker(100 * time.Millisecond)
+	defer pause.Stop()
+	for _, node := range pool.Nodes() {
+		for {
+			err := send.Send(ctx, node, env)
+			if err == nil {
+				break
+			}
+			var refused *broadcast.StatusError
+			if errors.As(err, &refused) && !refused.Retryable() {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("the network does not order: %w", err)
+			case <-pause.C:
+			}
+		}
+	}
+	return nil
+}
+
+const readyTimeout = time.Minute
