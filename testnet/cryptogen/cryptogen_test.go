@@ -61,6 +61,35 @@ func TestTheTreeIsTheOneThatTheRealToolMakes(t *testing.T) {
 	}
 }
 
+func TestExtendMakesWhatTheRealToolMakes(t *testing.T) {
+	bin := os.Getenv("FABRIC_BIN_DIR")
+	if bin == "" {
+		t.Skip("FABRIC_BIN_DIR is not set: no real cryptogen to compare with")
+	}
+	const more = `
+OrdererOrgs:
+  - {Name: Orderer, Domain: example.com, Specs: [{Hostname: orderer1}, {Hostname: orderer9}]}
+PeerOrgs:
+  - {Name: Org1, Domain: org1.example.com, Template: {Count: 3}, Users: {Count: 2}}
+  - {Name: Org9, Domain: org9.example.com, Template: {Count: 1}}
+`
+	file := filepath.Join(t.TempDir(), "more.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(more), 0o644))
+	theirs, ours := filepath.Join(t.TempDir(), "x"), filepath.Join(t.TempDir(), "x")
+	for _, args := range [][]string{
+		{"generate", "--config=testdata/seed-crypto-config.yaml", "--output=" + theirs},
+		{"generate", "--config=testdata/seed-crypto-config.yaml", "--output=" + ours},
+		{"extend", "--config=" + file, "--input=" + theirs},
+	} {
+		out, err := exec.Command(filepath.Join(bin, "cryptogen"), args...).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	c, err := Load(file)
+	require.NoError(t, err)
+	require.NoError(t, Extend(c, ours, Options{}))
+	require.Equal(t, describe(t, theirs), describe(t, ours))
+}
+
 func TestCertificatesChainToTheirCA(t *testing.T) {
 	dir := t.TempDir()
 	c, err := Parse("c.yaml", []byte(withCADetails))
