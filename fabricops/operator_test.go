@@ -4,8 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +22,7 @@ import (
 	"raftmig/fabricops"
 	"raftmig/fabricops/internal/fakenet"
 	"raftmig/fabricops/inventory"
+	"raftmig/fabricops/node"
 	"raftmig/runbook"
 )
 
@@ -286,6 +294,79 @@ func TestPerformEndsWithItsCaller(t *testing.T) {
 	}
 	_, err := r.Perform(t.Context(), runbook.Effect{Kind: "dance"}, nil)
 	require.ErrorContains(t, err, "unknown effect")
+}
+
+// The switch of perform knows every kind of effect that the contract declares.
+func TestEveryKindOfEffectIsKnown(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../runbook/effect.go", nil, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	var kinds []runbook.EffectKind
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if id, ok := spec.Type.(*ast.Ident); ok && id.Name == "EffectKind" {
+			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			require.NoError(t, err)
+			kinds = append(kinds, runbook.EffectKind(value))
+		}
+		return true
+	})
+	require.Greater(t, len(kinds), 10)
+	r := newRig(t, "2.2.15", fakenet.KafkaNormal)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, kind := range kinds {
+		if _, err := r.Perform(ctx, runbook.Effect{Kind: kind, Tier: runbook.TierBrokers, Channels: both, Channel: fakenet.Channel}, nil); err != nil {
+			require.NotContains(t, err.Error(), "unknown effect", kind)
+		}
+	}
+}
+
+func TestVersionAndClockComeFromTheOperationsEndpoint(t *testing.T) {
+	r := newRig(t, "2.2.15", fakenet.KafkaNormal)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
+		fmt.Fprint(w, `{"CommitSHA":"abc","Version":"2.2.15"}`)
+	}))
+	defer s.Close()
+	r.inv.Orderers[1].Operations = strings.TrimPrefix(s.URL, "http://")
+	f := r.perform(t, runbook.Effect{Kind: runbook.GatherFacts}).Facts
+	require.Equal(t, "2.2.15", f.Orderers[1].Version)
+	require.True(t, f.Orderers[1].ClockKnown)
+	require.InDelta(t, -time.Hour.Seconds(), f.Orderers[1].ClockOffset.Seconds(), 2)
+	require.False(t, f.Orderers[0].ClockKnown, "unknown is said")
+}
+
+// stuck is a process that cannot be stopped.
+type stuck struct{ node.Controller }
+
+func (stuck) Stop(context.Context) error { return errors.New("it does not end") }
+
+func TestAProcessThatDoesNotStopIsNamed(t *testing.T) {
+	net := fakenet.New(t, 3)
+	op, err := fabricops.New(net.Inventory(), fabricops.Options{
+		RunDir: t.TempDir(),
+		Controller: func(tier runbook.Tier, p inventory.Process) (node.Controller, error) {
+			c, err := net.Controller(tier, p)
+			if p.Name == "orderer1" {
+				c = stuck{c}
+			}
+			return c, err
+		},
+	})
+	require.NoError(t, err)
+	defer op.Close()
+	ev, err := op.Perform(t.Context(), runbook.Effect{Kind: runbook.StopNodes, Tier: runbook.TierOrderers}, nil)
+	var p *runbook.Problem
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, "not all orderers could be stopped", p.What)
+	require.Equal(t, "orderer1: it does not end", p.Why)
+	require.NotEmpty(t, p.Hint)
+	require.Len(t, ev.Processes, 3, "what was found is evidence all the same")
+	require.True(t, ev.Processes[1].Running)
+	require.False(t, ev.Processes[2].Running)
 }
 
 func TestPlanNamesTheNodes(t *testing.T) {

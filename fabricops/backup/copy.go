@@ -15,12 +15,6 @@ import (
 	"time"
 )
 
-// Whence values of lseek(2) that find data and holes.
-const (
-	seekData = 3
-	seekHole = 4
-)
-
 const chunk = 1 << 20
 
 var zeros [chunk]byte
@@ -171,23 +165,6 @@ func extents(ctx context.Context, in *os.File, size int64, h hash.Hash, out *os.
 	return nil
 }
 
-// extent returns the next stretch of data at or after at. A file system that
-// knows no holes has one stretch.
-func extent(in *os.File, at, size int64) (data, hole int64) {
-	data, err := in.Seek(at, seekData)
-	if errors.Is(err, syscall.ENXIO) {
-		return size, size
-	}
-	if err != nil || data < at {
-		return at, size
-	}
-	hole, err = in.Seek(data, seekHole)
-	if err != nil || hole <= data {
-		return data, size
-	}
-	return min(data, size), min(hole, size)
-}
-
 func hashZeros(h hash.Hash, n int64) error {
 	for n > 0 {
 		k := min(n, chunk)
@@ -253,7 +230,7 @@ func FreeSpace(path string) (int64, error) {
 		var st syscall.Statfs_t
 		err := syscall.Statfs(path, &st)
 		if err == nil {
-			return int64(st.Bavail) * st.Bsize, nil
+			return int64(st.Bavail) * int64(st.Bsize), nil // their types differ between systems
 		}
 		parent := filepath.Dir(path)
 		if !errors.Is(err, fs.ErrNotExist) || parent == path {

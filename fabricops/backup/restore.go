@@ -101,7 +101,8 @@ func (s *Store) room(m *Manifest) error {
 		if !ok || f.Absent || exists(filepath.Join(f.Path, movingDir)) || exists(filepath.Join(f.Path, placingDir)) {
 			continue
 		}
-		v := volumes[st.Dev]
+		dev := uint64(st.Dev) // its type differs between systems
+		v := volumes[dev]
 		if v.free, err = FreeSpace(at); err != nil {
 			return err
 		}
@@ -114,7 +115,7 @@ func (s *Store) room(m *Manifest) error {
 			return err
 		}
 		v.needed += needed - partial
-		volumes[st.Dev] = v
+		volumes[dev] = v
 		if v.needed > v.free {
 			return fmt.Errorf("%w: restoring %s of %s takes %d bytes beside the present data, %d are free", ErrNoSpace, f.Path, f.Node, v.needed, v.free)
 		}
