@@ -44,7 +44,7 @@ type testnetFlags struct {
 }
 
 func (f *testnetFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.dir, "dir", "testnet", "folder of the network")
+	cmd.Flags().StringVar(&f.dir, "dir", "rehearsal", "folder of the network")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
 }
 
