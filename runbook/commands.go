@@ -12,27 +12,26 @@ import (
 
 // commandsFetch fetches the last config block of every channel named.
 func commandsFetch(channels []string) []string {
-	return []string{
+	return []string{command(
 		loop("CH", channels),
 		`  peer channel fetch config $CH.block -c $CH -o $ORDERER --tls --cafile $CA`,
 		`  configtxlator proto_decode --type common.Block --input $CH.block |`,
 		`    jq .data.data[0].payload.data.config > $CH.json`,
 		`  jq .channel_group.groups.Orderer.values.ConsensusType.value $CH.json`,
 		`done`,
-	}
+	)}
 }
 
 // commandsUpdate makes one change on every channel named, in this order.
 func commandsUpdate(channels []string, edit ...string) []string {
-	out := []string{
-		`V=.channel_group.groups.Orderer.values.ConsensusType.value`,
+	lines := []string{
 		loop("CH", channels),
 		`  peer channel fetch config $CH.block -c $CH -o $ORDERER --tls --cafile $CA`,
 		`  configtxlator proto_decode --type common.Block --input $CH.block |`,
 		`    jq .data.data[0].payload.data.config > $CH.json`,
 	}
-	out = append(out, edit...)
-	return append(out,
+	lines = append(lines, edit...)
+	lines = append(lines,
 		`  configtxlator proto_encode --type common.Config \`,
 		`    --input $CH.json --output $CH.old`,
 		`  configtxlator proto_encode --type common.Config \`,
@@ -45,7 +44,11 @@ func commandsUpdate(channels []string, edit ...string) []string {
 		`  peer channel update -f $CH.tx -c $CH -o $ORDERER --tls --cafile $CA`,
 		`done`,
 	)
+	return []string{`V=.channel_group.groups.Orderer.values.ConsensusType.value`, command(lines...)}
 }
+
+// command makes one command of several lines.
+func command(lines ...string) string { return strings.Join(lines, "\n") }
 
 func editState(state string) []string {
 	return []string{fmt.Sprintf(`  jq "$V.state=\"%s\"" $CH.json > $CH.new.json`, state)}

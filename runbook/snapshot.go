@@ -52,7 +52,7 @@ type Explain struct {
 	Undo     string        `json:"undo"`     // what going back costs from here
 	Estimate time.Duration `json:"estimate"` // how long it should take
 	Guide    string        `json:"guide"`    // section of the guide
-	Commands []string      `json:"commands"` // equivalent commands, for the operator who doubts
+	Commands []string      `json:"commands"` // equivalent commands, each complete, for the operator who doubts; one may have several lines
 }
 
 // Gate is a point where the run waits for the operator.

@@ -22,8 +22,10 @@ var stepPreflight = step{
 			Guide:    guidePrepare,
 			Commands: append([]string{
 				"peer version   # orderers and tools: all 1.4.2 or later, all equal",
-				"openssl s_client -connect $ORDERER </dev/null |",
-				"  openssl x509 -noout -subject -dates -ext subjectAltName",
+				command(
+					"openssl s_client -connect $ORDERER </dev/null |",
+					"  openssl x509 -noout -subject -dates -ext subjectAltName",
+				),
 			}, commandsFetch(k.channels)...),
 		}
 	},

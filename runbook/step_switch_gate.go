@@ -15,13 +15,13 @@ var stepSwitchGate = step{
 				"metadata is empty, and all orderers have the same.",
 			Estimate: readEstimate(k),
 			Guide:    guideSwitch,
-			Commands: []string{
+			Commands: []string{command(
 				loop("CH", k.channels),
 				`  peer channel fetch newest $CH.last -c $CH -o $ORDERER --tls --cafile $CA`,
 				`  configtxlator proto_decode --type common.Block --input $CH.last |`,
 				`    jq '.header.number, .data.data[0].payload.header.channel_header.type'`,
 				`done   # type 1 is a config block; repeat for every orderer`,
-			},
+			)},
 		}
 	},
 }

@@ -35,12 +35,12 @@ var stepVerifyTransactions = step{
 			Verify:   "The transaction's ID is found in the same block on every orderer.",
 			Estimate: 3*time.Second + time.Duration(len(k.channels))*100*time.Millisecond,
 			Guide:    guideExit,
-			Commands: []string{
+			Commands: []string{command(
 				loop("CH", k.others()),
 				"  peer chaincode invoke -C $CH -n $CC -c '{\"Args\":[\"...\"]}' \\",
 				"    -o $ORDERER --tls --cafile $CA --waitForEvent",
 				"done",
-			},
+			)},
 		}
 	},
 }

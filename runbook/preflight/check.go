@@ -43,7 +43,7 @@ func doubtful(format string, args ...any) complaint {
 func checks() []check {
 	return []check{
 		reachable, adminIdentity, versionsMinimum, versionsEqual, clock,
-		channelList, channelType, channelState, agreement,
+		channelList, channelType, channelState, channelMetadata, agreement,
 		ordererCapability, channelCapability,
 		adminPolicy, writersPolicy,
 		consenterCount, consentersUnique, consentersTrusted,

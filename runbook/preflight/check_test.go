@@ -87,6 +87,7 @@ func TestChecks(t *testing.T) {
 		{"channels.state", "a channel is in maintenance already", func(f *runbook.Facts) { f.Channels[1].State = "STATE_MAINTENANCE" }, warn, "ch1"},
 		{"channels.state", "a state that nobody knows", func(f *runbook.Facts) { f.Channels[1].State = "" }, fatal, "ch1"},
 
+		{"channels.metadata", "on kafka", func(f *runbook.Facts) { f.Channels[1].Nodes[2].MetadataHash = "aa" }, fatal, "ch1 on orderer2"},
 		{"nodes.agreement", "a channel cannot be read on an orderer", func(f *runbook.Facts) { f.Channels[1].Nodes[2].Error = "forbidden" }, fatal, "ch1 on orderer2"},
 		{"nodes.agreement", "a fork", func(f *runbook.Facts) { f.Channels[1].Nodes[2].LastBlockHash = "bb" }, fatal, "different blocks at height 10"},
 		{"nodes.agreement", "an orderer is far behind", func(f *runbook.Facts) {
@@ -172,7 +173,7 @@ func TestEveryCheckHasACaseThatFails(t *testing.T) {
 		Now:      now,
 		Orderers: []runbook.OrdererFacts{{Node: "a", Version: "1.0", RaftState: []string{"x"}, RaftDirs: "x", ServerCert: cert("x", 9), ClientCert: cert("x", 9), ClusterHost: "h"}, {Node: "b", Version: "1.1", TLS: true, ServerCert: cert("x", 9), ClusterHost: "h"}},
 		Brokers:  []runbook.BrokerFacts{{Error: "x"}},
-		Channels: []runbook.ChannelFacts{{Name: "c", AdminPolicy: "x", WritersPolicy: "x", UntrustedConsenters: []string{"x"}, ExpiringCAs: []runbook.CertFacts{{}}, Nodes: []runbook.NodeState{{Error: "x"}}}},
+		Channels: []runbook.ChannelFacts{{Name: "k", Type: "kafka", Nodes: []runbook.NodeState{{MetadataHash: "x"}}}, {Name: "c", AdminPolicy: "x", WritersPolicy: "x", UntrustedConsenters: []string{"x"}, ExpiringCAs: []runbook.CertFacts{{}}, Nodes: []runbook.NodeState{{Error: "x"}}}},
 		Backup:   runbook.SpaceFacts{Error: "x"},
 	}
 	f.Orderers[0].ServerCert.NotAfter = now
