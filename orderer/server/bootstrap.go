@@ -24,12 +24,12 @@ type bootBlock struct {
 
 // parseConfigBlock reads the configuration in a config block of a channel
 // with orderers.
-func parseConfigBlock(block *cb.Block) (*bootBlock, error) {
+func (n *node) parseConfigBlock(block *cb.Block) (*bootBlock, error) {
 	env, err := protoutil.EnvelopeAt(block, 0)
 	if err != nil {
 		return nil, err
 	}
-	config, err := channelconfig.NewBundleFromEnvelope(env)
+	config, err := n.bundles.NewBundleFromEnvelope(env)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func parseConfigBlock(block *cb.Block) (*bootBlock, error) {
 }
 
 // readBootstrapFile reads and checks the bootstrap block.
-func readBootstrapFile(path string) (*bootBlock, error) {
+func (n *node) readBootstrapFile(path string) (*bootBlock, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("unable to bootstrap orderer. Error reading genesis block file: %w", err)
@@ -50,7 +50,7 @@ func readBootstrapFile(path string) (*bootBlock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unable to bootstrap orderer. Error unmarshalling genesis block: %w", err)
 	}
-	boot, err := parseConfigBlock(block)
+	boot, err := n.parseConfigBlock(block)
 	if err != nil {
 		return nil, fmt.Errorf("Failed validating bootstrap block: %w", err) //nolint:staticcheck // Fabric's text
 	}
@@ -77,7 +77,7 @@ func (n *node) bootstrap(ledgers blockledger.Factory) (*bootBlock, error) {
 			return nil, nil
 		}
 	}
-	boot, err := readBootstrapFile(n.conf.General.BootstrapFile)
+	boot, err := n.readBootstrapFile(n.conf.General.BootstrapFile)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (n *node) systemChannel(ledgers blockledger.Factory) (*bootBlock, error) {
 		if err != nil {
 			return nil, fmt.Errorf("finding the configuration of channel %s: %w", id, err)
 		}
-		boot, err := parseConfigBlock(block)
+		boot, err := n.parseConfigBlock(block)
 		if err != nil {
 			return nil, fmt.Errorf("configuration of channel %s in block [%d]: %w", id, block.Header.Number, err)
 		}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/golang/protobuf/proto"
@@ -43,26 +42,9 @@ func (n *network) startFabric(i int) *running {
 	text := strings.ReplaceAll(n.config(i, ""), n.Path(fmt.Sprintf("o%d", i)), filepath.Join(dir, "ledgers"))
 	text += "  Topic: {ReplicationFactor: 1}\n  TLS: {Enabled: false}\nAdmin: {ListenAddress: 127.0.0.1:0}\n"
 	require.NoError(n.t, os.WriteFile(filepath.Join(dir, "orderer.yaml"), []byte(text), 0o600))
-	r := &running{network: n, i: i, port: n.ports[i], log: &logBuffer{}, ended: make(chan struct{})}
 	cmd := exec.Command(binary)
 	cmd.Env = append(os.Environ(), "FABRIC_CFG_PATH="+dir, "FABRIC_LOGGING_FORMAT="+plainFormat)
-	cmd.Stdout, cmd.Stderr = r.log, r.log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	require.NoError(n.t, cmd.Start())
-	r.stop = func() { _ = cmd.Process.Kill() }
-	go func() {
-		defer close(r.ended)
-		_ = cmd.Wait() // how it ends is the test's doing
-	}()
-	n.t.Cleanup(func() {
-		r.stop()
-		<-r.ended
-		if n.t.Failed() {
-			n.t.Logf("end of the log of the real orderer %d:\n%s", i, r.log.tail(25))
-		}
-	})
-	r.awaitLog("Beginning to serve requests")
-	return r
+	return n.startProcess(i, cmd)
 }
 
 // variable parts of texts that two orderers cannot have in common

@@ -1,6 +1,10 @@
 package server
 
 import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,6 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 
 	"raftmig/orderer/channelconfig"
 	"raftmig/orderer/localconfig"
@@ -100,6 +106,47 @@ func TestASeparateClusterListener(t *testing.T) {
 	nodes[0].accepted(n.Creation())
 	nodes[1].blocks("ch1", n.OrgUser("User1"), 0)
 	require.NotEqual(t, nodes[0].addresses.General, nodes[0].addresses.Cluster)
+}
+
+// With ClientAuthRequired only clients whose TLS certificate is of an
+// organization of some channel get in, and Deliver requests are bound to it.
+func TestMutualTLS(t *testing.T) {
+	n := newNetwork(t)
+	r := n.launchChanged(0, "", func(c *localconfig.TopLevel) { c.General.TLS.ClientAuthRequired = true })
+	<-r.serving
+	require.Contains(t, r.log.String(), "Starting orderer with mutual TLS enabled")
+	ca, err := os.ReadFile(n.Path(fixture.OrdererOrg, "tlsca/tlsca.example.com-cert.pem"))
+	require.NoError(t, err)
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	user := n.Path("crypto-config/peerOrganizations/org1.example.com/users/User1@org1.example.com/tls")
+	pair, err := tls.LoadX509KeyPair(filepath.Join(user, "client.crt"), filepath.Join(user, "client.key"))
+	require.NoError(t, err)
+	hash := sha256.Sum256(pair.Certificate[0])
+	ask := func(certs []tls.Certificate, claim []byte) (*ab.DeliverResponse, error) {
+		conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", r.port), grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: pool, Certificates: certs})))
+		require.NoError(t, err)
+		defer conn.Close()
+		stream, err := ab.NewAtomicBroadcastClient(conn).Deliver(t.Context())
+		if err != nil {
+			return nil, err
+		}
+		env, err := protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{
+			Type: cb.HeaderType_DELIVER_SEEK_INFO, ChannelID: "syschannel", Time: time.Now(), TLSCertHash: claim,
+			Data: &ab.SeekInfo{Start: newestOnly.Start, Stop: newestOnly.Stop, ErrorResponse: ab.SeekInfo_BEST_EFFORT},
+		}, n.OrdererAdmin())
+		require.NoError(t, err)
+		_ = stream.Send(env) // the answer tells
+		return stream.Recv()
+	}
+	resp, err := ask([]tls.Certificate{pair}, hash[:])
+	require.NoError(t, err)
+	require.NotNil(t, resp.GetBlock(), "Org1's TLS CA is known from the channel's configuration")
+	resp, err = ask([]tls.Certificate{pair}, nil)
+	require.NoError(t, err)
+	require.Equal(t, cb.Status_BAD_REQUEST, resp.GetStatus())
+	_, err = ask(nil, hash[:])
+	require.Error(t, err)
 }
 
 func TestTheOperationsEndpointOfARunningOrderer(t *testing.T) {

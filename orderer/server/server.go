@@ -64,6 +64,7 @@ type node struct {
 	metrics metrics.Provider
 	health  *operations.Health
 	signer  msp.SigningIdentity
+	bundles *channelconfig.Factory
 
 	general  *endpoint
 	trust    *trust
@@ -88,7 +89,7 @@ type endpoint struct {
 func Run(ctx context.Context, conf *localconfig.TopLevel, o Options) (err error) {
 	n := &node{
 		conf: conf, options: o, log: o.Logging.Logger("orderer.common.server"),
-		fatal: make(chan error, 1), health: operations.NewHealth(time.Now),
+		fatal: make(chan error, 1), health: operations.NewHealth(time.Now), bundles: channelconfig.NewFactory(),
 	}
 	defer func() {
 		for i := len(n.cleanups) - 1; i >= 0; i-- {
@@ -205,10 +206,9 @@ func (n *node) startChannels(boot *bootBlock) error {
 }
 
 func (n *node) processing() msgprocessor.Options {
-	bundles := channelconfig.NewFactory()
 	return msgprocessor.Options{
 		NewBundle: func(channelID string, config *cb.Config) (channelconfig.Resources, error) {
-			b, err := bundles.NewBundle(channelID, config)
+			b, err := n.bundles.NewBundle(channelID, config)
 			if err != nil {
 				return nil, err // not a nil *Bundle in an interface
 			}
