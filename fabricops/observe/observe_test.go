@@ -94,6 +94,21 @@ func TestParse(t *testing.T) {
 			want: runbook.LogLine{At: at, Level: "INFO", Channel: "testchannel1", Leader: leader},
 		},
 		{
+			name: "in Docker's json-file",
+			line: `{"log":"\u001b[34m2026-05-26 10:07:44.075 UTC 0047 INFO\u001b[0m [orderer.consensus.etcdraft] \u001b[1mrun\u001b[0m -\u003e Raft leader changed: 0 -\u003e 1 channel=testchannel1 node=2\n","stream":"stderr","time":"2026-05-26T10:07:44.0751Z"}`,
+			want: runbook.LogLine{At: at, Level: "INFO", Channel: "testchannel1", Leader: leader},
+		},
+		{
+			name: "in the log of a CRI runtime",
+			line: "2026-05-26T10:07:44.0751Z stderr F 2026-05-26 10:07:44.075 UTC [orderer.consensus.etcdraft] run -> INFO 047 Raft leader changed: 0 -> 1 channel=testchannel1 node=2",
+			want: runbook.LogLine{At: at, Level: "INFO", Channel: "testchannel1", Leader: leader},
+		},
+		{
+			name: "behind a name that compose puts before it",
+			line: "orderer0.example.com  | 2026-05-26 10:07:44.075 UTC 0047 INFO [orderer.consensus.etcdraft] run -> Raft leader changed: 0 -> 1 channel=testchannel1 node=2",
+			want: runbook.LogLine{At: at, Level: "INFO", Channel: "testchannel1", Leader: leader},
+		},
+		{
 			name: "the leader is lost",
 			line: "2026-05-26 10:07:44.075 UTC [orderer.consensus.etcdraft] run -> INFO 048 Raft leader changed: 3 -> 0 channel=testchannel1 node=2",
 			want: runbook.LogLine{At: at, Level: "INFO", Channel: "testchannel1", Leader: &runbook.LeaderChange{Channel: "testchannel1", From: 3, RaftID: 2}},
@@ -128,6 +143,12 @@ func TestParse(t *testing.T) {
 			tc.want.Node, tc.want.Text = "o0", got.Text
 			require.Equal(t, tc.want, got.LogLine)
 		})
+	}
+}
+
+func TestVersionIsFoundInAnyWrapping(t *testing.T) {
+	for _, line := range []string{" Version: 2.2.15", `{"log":" Version: 2.2.15\n","stream":"stderr"}`, "2026-05-26T10:07:44Z stderr F  Version: 2.2.15"} {
+		require.Equal(t, "2.2.15", Parse("o0", line).Version, line)
 	}
 }
 

@@ -27,14 +27,15 @@ type Line struct {
 // The default formats of Fabric (spec 8.7).
 var (
 	// 1.4 and 2.2: time [logger] func -> LEVL id message
-	format14 = regexp.MustCompile(`^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \S+) \[([^\]]*)\] (\S*) -> ([A-Z]{4}) ([0-9a-f]{3,}) (.*)$`)
+	format14 = regexp.MustCompile(`(?:^|\s)(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \S+) \[([^\]]*)\] (\S*) -> ([A-Z]{4}) ([0-9a-f]{3,}) (.*)$`)
 	// 2.5: time id LEVL [logger] func -> message
-	format25 = regexp.MustCompile(`^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \S+) ([0-9a-f]{3,}) ([A-Z]{4,5}) \[([^\]]*)\] (\S*) -> (.*)$`)
+	format25 = regexp.MustCompile(`(?:^|\s)(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \S+) ([0-9a-f]{3,}) ([A-Z]{4,5}) \[([^\]]*)\] (\S*) -> (.*)$`)
 
 	leaderText   = regexp.MustCompile(`Raft leader changed: (\d+) -> (\d+)`)
 	channelField = regexp.MustCompile(`\bchannel=("?)([a-z][a-z0-9.-]*)`)
 	channelText  = regexp.MustCompile(`\[channel: ([a-z][a-z0-9.-]*)\]`)
 	nodeField    = regexp.MustCompile(`\bnode=(\d+)`)
+	criPrefix    = regexp.MustCompile(`^\S+ (?:stdout|stderr) [FP] `)
 	versionLine  = regexp.MustCompile(`^ Version: (\S+)\s*$`)
 	colours      = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 	pairs        = regexp.MustCompile(`([A-Za-z_.]+)=("(?:[^"\\]|\\.)*"|\S*)`)
@@ -44,10 +45,11 @@ var (
 const timeLayout = "2006-01-02 15:04:05.000 MST"
 
 // Parse reads one line of a node's log, in either of Fabric's default formats,
-// JSON or logfmt. A line that is none of them, such as the continuation of a
-// longer message, has no level and no time.
+// JSON or logfmt; what Docker's json-file driver, a CRI runtime or a prefix of
+// compose adds is taken off. A line that is none of them, such as the
+// continuation of a longer message, has no level and no time.
 func Parse(node, raw string) Line {
-	text := strings.TrimRight(colours.ReplaceAllString(raw, ""), "\r\n")
+	text := strings.TrimRight(colours.ReplaceAllString(unwrap(raw), ""), "\r\n")
 	l := Line{LogLine: runbook.LogLine{Node: node, Text: text}}
 	if m := format25.FindStringSubmatch(text); m != nil {
 		l.At, l.Level, l.Logger, l.Message = parseTime(m[1]), level(m[3]), m[4], m[6]
@@ -62,6 +64,17 @@ func Parse(node, raw string) Line {
 	}
 	l.interpret()
 	return l
+}
+
+// unwrap takes a line out of what a container runtime puts around it.
+func unwrap(raw string) string {
+	if strings.HasPrefix(raw, `{"log":"`) {
+		var docker struct{ Log string }
+		if json.Unmarshal([]byte(raw), &docker) == nil {
+			return docker.Log
+		}
+	}
+	return raw[len(criPrefix.FindString(raw)):]
 }
 
 func parseTime(s string) time.Time {
