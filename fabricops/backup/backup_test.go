@@ -202,6 +202,9 @@ func TestDamagedBackupRestoresNothing(t *testing.T) {
 		"a missing file": func(t *testing.T, s *Store) {
 			require.NoError(t, os.Remove(filepath.Join(s.Dir, "orderer0/0/index/000001.log")))
 		},
+		"a file that was put there": func(t *testing.T, s *Store) {
+			require.NoError(t, os.WriteFile(filepath.Join(s.Dir, "orderer0/0/chains/note"), nil, 0o600))
+		},
 		"a link that points elsewhere": func(t *testing.T, s *Store) {
 			require.NoError(t, os.Remove(filepath.Join(s.Dir, "broker/0/current")))
 			require.NoError(t, os.Symlink("/etc", filepath.Join(s.Dir, "broker/0/current")))

@@ -273,6 +273,11 @@ func verify(ctx context.Context, dir string, progress Progress) (*Manifest, erro
 	if err != nil {
 		return nil, err
 	}
+	for _, f := range m.Folders {
+		if err := nothingElse(dir, f, m.Files); err != nil {
+			return nil, err
+		}
+	}
 	var done atomic.Int64
 	total := m.Bytes()
 	g, ctx := errgroup.WithContext(ctx)
@@ -285,6 +290,28 @@ func verify(ctx context.Context, dir string, progress Progress) (*Manifest, erro
 		})
 	}
 	return m, g.Wait()
+}
+
+// nothingElse refuses a backup that holds files which its manifest does not know.
+func nothingElse(dir string, f Folder, files []File) error {
+	known := map[string]bool{}
+	for _, file := range files {
+		known[file.Path] = true
+	}
+	err := filepath.WalkDir(filepath.Join(dir, f.Copy), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err == nil && !known[filepath.ToSlash(rel)] {
+			err = fmt.Errorf("%w: %s is not in the manifest", ErrDamaged, path)
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // an absent folder; what else is missing is found file by file
+	}
+	return err
 }
 
 // checkFile compares one file on disk with what the manifest says of it.

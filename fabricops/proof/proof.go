@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	channelsAtATime = 8
+	channelsAtATime = 24
 	readTimeout     = 2 * time.Second
 	sendTimeout     = 10 * time.Second
 	// waitTimeout is how long a sent transaction may take, beside the channel's
