@@ -26,10 +26,10 @@ type EventKind string
 // The events.
 const (
 	EventStarted   EventKind = "started"   // first event of a run
-	EventResumed   EventKind = "resumed"   // the driver was started again on this journal
+	EventResumed   EventKind = "resumed"   // the driver was started again on this journal; see Snapshot.Resumable
 	EventIntended  EventKind = "intended"  // the driver is about to perform an effect
 	EventDone      EventKind = "done"      // an effect succeeded
-	EventFailed    EventKind = "failed"    // an effect failed
+	EventFailed    EventKind = "failed"    // an effect failed; Evidence may tell what it found all the same
 	EventConfirmed EventKind = "confirmed" // the operator passed a gate
 	EventAbort     EventKind = "abort"     // the operator asked for the way back
 	EventRetry     EventKind = "retry"     // the operator asked to try the failed step again

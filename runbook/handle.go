@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The handlers of Step, one per kind of event. They return an error without
@@ -31,6 +32,13 @@ func (r *Runbook) resume() {
 	r.k.resumed = true
 	clear(r.cancelled)
 	run := r.path[r.cur]
+	if r.outcome != "" { // it failed where nobody was there to decide
+		r.outcome, r.endedAt = "", time.Time{}
+		run.failures = 0
+		r.again(run)
+		return
+	}
+	run.failures = 0
 	if run.afresh && run.status == StatusRunning {
 		run.wave = -1
 		r.nextWave(run)
@@ -192,18 +200,23 @@ func (r *Runbook) requestAbort(ev Event) error {
 	return nil
 }
 
-// retry wants the failed effects again. Changing ones may have had an effect
-// although they failed, so they are in doubt.
 func (r *Runbook) retry() error {
 	run := r.path[r.cur]
 	if run.status != StatusFailed {
 		return fmt.Errorf("%w: no step has failed", ErrRefused)
 	}
+	r.again(run)
+	return nil
+}
+
+// again wants the failed effects of a step again. Changing ones may have had
+// an effect although they failed, so they are in doubt.
+func (r *Runbook) again(run *stepRun) {
 	run.problem, r.problem = nil, r.cause()
 	if run.blocked {
 		run.blocked = false
 		r.enter(r.cur)
-		return nil
+		return
 	}
 	run.status = StatusRunning
 	run.slots = slices.DeleteFunc(run.slots, func(sl *slot) bool { return sl.probe })
@@ -212,7 +225,6 @@ func (r *Runbook) retry() error {
 			r.doubt(run, sl)
 		}
 	}
-	return nil
 }
 
 func (r *Runbook) giveUp(ev Event) error {
@@ -223,6 +235,7 @@ func (r *Runbook) giveUp(ev Event) error {
 	if r.problem == nil {
 		r.problem = &Problem{What: "the operator gave up", Where: string(run.id), Why: ev.Text}
 	}
+	r.gaveUp = true
 	r.end(OutcomeFailed)
 	return nil
 }

@@ -101,16 +101,23 @@ func (r *Runbook) next() bool {
 	return true
 }
 
+// attempts is how often an unattended run tries a step where it cannot go back
+// any more, or is on its way back.
+const attempts = 3
+
 // fail lets the run stand still at a step; an unattended run goes back by
 // itself as long as it can.
 func (r *Runbook) fail(run *stepRun, p *Problem) {
 	run.status, run.problem = StatusFailed, cloneProblem(p)
 	r.problem = cloneProblem(p)
+	run.failures++
 	if !r.k.plan.Unattended {
 		return
 	}
 	open, _ := r.abortable()
 	switch {
+	case !open && run.failures < attempts:
+		r.again(run)
 	case open && r.k.changed:
 		r.abort = &abortRequest{reason: "step " + string(run.id) + " failed", cause: r.problem}
 	default:

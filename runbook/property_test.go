@@ -28,7 +28,13 @@ func TestRulesHoldWhateverHappens(t *testing.T) {
 		require.NoError(t, err)
 		w := &world{Run: run, exitRefused: rapid.IntRange(0, 9).Draw(t, "refuse exit") == 0}
 		n.RefuseExit(w.exitRefused)
-		for i := 0; i < 400 && run.Book.Snapshot().Outcome == ""; i++ {
+		for range 400 {
+			s := run.Book.Snapshot()
+			if s.Outcome != "" && s.Resumable && rapid.Bool().Draw(t, "resume") {
+				w.must(t, w.Recover(len(w.Journal)))
+			} else if s.Outcome != "" {
+				break
+			}
 			w.step(t)
 			w.check(t)
 		}

@@ -26,6 +26,7 @@ type Runbook struct {
 	seq       map[StepID]int
 	abort     *abortRequest
 	outcome   Outcome
+	gaveUp    bool     // the operator ended the run
 	problem   *Problem // why the run stands still, failed, or was rolled back
 	startedAt time.Time
 	endedAt   time.Time
@@ -89,11 +90,20 @@ func (r *Runbook) admit(ev Event) error {
 		return fmt.Errorf("%w: %s before the run was started", ErrUnexpected, ev.Kind)
 	case r.k != nil && ev.Kind == EventStarted:
 		return fmt.Errorf("%w: the run was started already", ErrUnexpected)
+	case r.resumable() && ev.Kind == EventResumed:
+		return nil
 	case r.outcome != "":
 		return fmt.Errorf("%w: the run has ended: %s", ErrRefused, r.outcome)
 	default:
 		return nil
 	}
+}
+
+// resumable reports whether the run can go on after EventResumed: it has not
+// ended, or it ended as failed only because nobody was there to decide, and
+// left the network changed.
+func (r *Runbook) resumable() bool {
+	return r.outcome == "" || r.outcome == OutcomeFailed && !r.gaveUp && r.k.changed
 }
 
 func (r *Runbook) handle(ev Event) error {

@@ -5,9 +5,12 @@ import "time"
 // Snapshot is the whole state of a run, as shown and reported. It shares
 // nothing with the runbook that made it.
 type Snapshot struct {
-	Plan      Plan       `json:"plan"`
-	Phase     Phase      `json:"phase"`
-	Outcome   Outcome    `json:"outcome,omitempty"`
+	Plan    Plan    `json:"plan"`
+	Phase   Phase   `json:"phase"`
+	Outcome Outcome `json:"outcome,omitempty"`
+	// Resumable says that the run can be driven on: it has not ended, or it was
+	// unattended and failed where it could not go back, with the network changed.
+	Resumable bool       `json:"resumable"`
 	StartedAt time.Time  `json:"started_at"`
 	EndedAt   time.Time  `json:"ended_at,omitzero"`
 	Steps     []StepView `json:"steps"`

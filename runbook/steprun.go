@@ -18,6 +18,7 @@ type stepRun struct {
 	wave      int
 	slots     []*slot
 	blocked   bool // by its check, before anything was done
+	failures  int  // since the run was started or resumed
 }
 
 // slot is an effect that the current wave wants.

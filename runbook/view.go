@@ -7,7 +7,7 @@ func (r *Runbook) Snapshot() Snapshot {
 		return s
 	}
 	s.Plan = clonePlan(r.k.plan)
-	s.Outcome = r.outcome
+	s.Outcome, s.Resumable = r.outcome, r.resumable()
 	s.StartedAt, s.EndedAt = r.startedAt, r.endedAt
 	s.Problem = cloneProblem(r.problem)
 	s.Channels, s.ObservedAt = r.k.matrix(), r.k.observedAt

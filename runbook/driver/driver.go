@@ -79,7 +79,7 @@ func (d *Driver) Run(ctx context.Context) (runbook.Snapshot, error) {
 
 // begin steps the first event of this process.
 func (d *Driver) begin() error {
-	if d.book.Outcome() != "" {
+	if !d.book.Snapshot().Resumable && len(d.opts.Events) > 0 {
 		return nil
 	}
 	ev := runbook.Event{Kind: runbook.EventResumed, At: d.opts.Now(), By: d.opts.By}

@@ -115,7 +115,7 @@ func (r *Run) Recover(records int) error {
 		return err
 	}
 	r.Book = book
-	if book.Snapshot().Outcome != "" {
+	if !book.Snapshot().Resumable {
 		return nil
 	}
 	return r.Step(runbook.Event{Kind: runbook.EventResumed})
