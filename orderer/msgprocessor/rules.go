@@ -86,7 +86,7 @@ func (f ExpirationFilter) Apply(config channelconfig.Resources, msg *protoutil.M
 	if !o.Capabilities().ExpirationCheck() {
 		return nil
 	}
-	signed, err := protoutil.EnvelopeAsSignedData(msg.Envelope)
+	signed, err := msg.SignedData()
 	if err != nil {
 		return fmt.Errorf("could not convert message to signedData: %w", err)
 	}

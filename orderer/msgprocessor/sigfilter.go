@@ -35,7 +35,7 @@ func (f SigFilter) Apply(config channelconfig.Resources, msg *protoutil.Message)
 	if err != nil {
 		return err
 	}
-	signed, err := protoutil.EnvelopeAsSignedData(msg.Envelope)
+	signed, err := msg.SignedData()
 	if err != nil {
 		return fmt.Errorf("could not convert message to signedData: %w", err)
 	}

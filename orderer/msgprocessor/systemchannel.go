@@ -33,7 +33,7 @@ func NewSystemChannel(support SystemChannelSupport, o Options) *SystemChannel {
 // ProcessNormalMsg implements Processor; a message for another channel is one
 // for a channel that does not exist.
 func (s *SystemChannel) ProcessNormalMsg(msg *protoutil.Message) (uint64, error) {
-	h, err := protoutil.ChannelHeader(msg.Envelope)
+	h, err := msg.ChannelHeader()
 	if err != nil {
 		return 0, err
 	}
@@ -50,7 +50,7 @@ func (s *SystemChannel) channelID() string {
 // ProcessConfigUpdateMsg implements Processor: an update for an unknown channel
 // becomes an ORDERER_TRANSACTION that creates it (spec 7.3).
 func (s *SystemChannel) ProcessConfigUpdateMsg(msg *protoutil.Message) (*protoutil.Message, uint64, error) {
-	h, err := protoutil.ChannelHeader(msg.Envelope)
+	h, err := msg.ChannelHeader()
 	if err != nil {
 		return nil, 0, err
 	}

@@ -207,7 +207,7 @@ var (
 // none of that name, the system channel (spec 6.2). Every error is a
 // BAD_REQUEST; the header is nil if it could not be read.
 func (r *Registrar) Route(msg *protoutil.Message) (h *cb.ChannelHeader, isConfig bool, c *ChainSupport, err error) {
-	h, err = protoutil.ChannelHeader(msg.Envelope)
+	h, err = msg.ChannelHeader()
 	if errors.Is(err, protoutil.ErrNoHeader) {
 		err = errHeaderNotSet
 	}

@@ -2,6 +2,7 @@ package protoutil
 
 import (
 	"bytes"
+	"sync/atomic"
 
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -13,7 +14,8 @@ import (
 // peers reject transactions that do not re-marshal to themselves (spec C.3).
 type Message struct {
 	*cb.Envelope
-	bytes []byte
+	bytes   []byte
+	decoded atomic.Pointer[decoded]
 }
 
 // NewMessage wraps an envelope that was built here.
@@ -60,9 +62,11 @@ func appendEnvelope(b, payload, signature []byte) []byte {
 	return b
 }
 
-// splitCanonical finds the two fields of an envelope without copying them, if
-// raw is exactly what marshalling them would give.
-func splitCanonical(raw []byte) (payload, signature []byte, ok bool) {
+// splitCanonical finds the fields 1 and 2 of a message that has only these, of
+// type bytes or message, without copying them, if raw is exactly what
+// marshalling them would give and none that is there is empty. Envelope,
+// Payload, Header and SignatureHeader are such messages.
+func splitCanonical(raw []byte) (first, second []byte, ok bool) {
 	rest := raw
 	next := func(field protowire.Number) []byte {
 		num, typ, n := protowire.ConsumeTag(rest)
@@ -76,9 +80,9 @@ func splitCanonical(raw []byte) (payload, signature []byte, ok bool) {
 		rest = rest[n+m:]
 		return v[:len(v):len(v)]
 	}
-	payload = next(payloadField)
-	signature = next(signatureField)
-	return payload, signature, len(rest) == 0
+	first = next(payloadField)
+	second = next(signatureField)
+	return first, second, len(rest) == 0
 }
 
 // SameBytes reports whether two messages are the same in a block.

@@ -221,7 +221,7 @@ func (c *Chain) reject(format string, err error) {
 }
 
 func isConfigMessage(msg *protoutil.Message) (bool, error) {
-	h, err := protoutil.ChannelHeader(msg.Envelope)
+	h, err := msg.ChannelHeader()
 	if err != nil {
 		return false, err
 	}

@@ -181,7 +181,7 @@ func (s *Sequencer) regular(offset int64, m Regular) error {
 // compatible treats a message as Fabric 1.0 did: it is validated by every
 // orderer and never resubmitted.
 func (s *Sequencer) compatible(offset int64, msg *protoutil.Message) error {
-	header, err := protoutil.ChannelHeader(msg.Envelope)
+	header, err := msg.ChannelHeader()
 	if err != nil {
 		return fmt.Errorf("discarding bad config message because of channel header unmarshalling error = %w", err)
 	}
