@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/golang/protobuf/proto"
@@ -34,13 +33,13 @@ func fabricBinary(t testing.TB, name string) string {
 	return path
 }
 
-// startFabric runs a real orderer as orderer i of the network.
+// startFabric runs a real orderer as orderer i of the network, on the folders
+// that ours would have.
 func (n *network) startFabric(i int) *running {
 	binary := fabricBinary(n.t, "orderer")
 	dir := n.Path(fmt.Sprintf("fabric%d", i))
 	require.NoError(n.t, os.MkdirAll(dir, 0o755))
-	text := strings.ReplaceAll(n.config(i, ""), n.Path(fmt.Sprintf("o%d", i)), filepath.Join(dir, "ledgers"))
-	text += "  Topic: {ReplicationFactor: 1}\n  TLS: {Enabled: false}\nAdmin: {ListenAddress: 127.0.0.1:0}\n"
+	text := n.config(i, "") + "  Topic: {ReplicationFactor: 1}\n  TLS: {Enabled: false}\nAdmin: {ListenAddress: 127.0.0.1:0}\n"
 	require.NoError(n.t, os.WriteFile(filepath.Join(dir, "orderer.yaml"), []byte(text), 0o600))
 	cmd := exec.Command(binary)
 	cmd.Env = append(os.Environ(), "FABRIC_CFG_PATH="+dir, "FABRIC_LOGGING_FORMAT="+plainFormat)

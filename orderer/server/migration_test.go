@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/golang/protobuf/proto"
@@ -84,7 +85,9 @@ func switchType(nodes []*running, metadata []byte, channels ...string) {
 		}
 	}
 	for _, r := range nodes {
-		r.shutdown()
+		r.stop()
+		<-r.ended
+		require.NoError(o.t, r.err)
 	}
 }
 
@@ -126,6 +129,51 @@ func TestMigrationTogetherWithRealOrderers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNodesChangeHands starts real orderers on the folders that ours have
+// left and the other way round, on Kafka and on Raft.
+func TestNodesChangeHands(t *testing.T) {
+	fabricBinary(t, "orderer")
+	n := newNetwork(t)
+	user, admin := n.OrgUser("User1"), n.OrdererAdmin()
+	sets := map[bool]func() []*running{
+		true:  func() []*running { return []*running{n.start(0, ""), n.startFabric(1), n.start(2, "")} },
+		false: func() []*running { return []*running{n.startFabric(0), n.start(1, ""), n.startFabric(2)} },
+	}
+	stop := func(nodes []*running) {
+		for _, r := range nodes {
+			r.stop()
+			<-r.ended
+		}
+	}
+	check := func(nodes []*running, text string) []*running {
+		t.Helper()
+		nodes[1].accepted(n.Message("ch1", user, text))
+		var blocks []*cb.Block
+		require.Eventually(t, func() bool {
+			blocks = nodes[0].chain("ch1", admin)
+			return slices.Contains(contents(t, blocks), text)
+		}, patience, tick)
+		for _, r := range nodes[1:] {
+			requireSameBlocks(t, blocks, r.blocks("ch1", admin, uint64(len(blocks))-1))
+		}
+		return nodes
+	}
+	nodes := sets[true]()
+	nodes[0].createCh1()
+	stop(check(nodes, "first"))
+	nodes = check(sets[false](), "second")
+	switchType(nodes, n.RaftMetadata(n.ports...), "syschannel", "ch1")
+	nodes = sets[true]()
+	for _, r := range nodes {
+		r.awaitLog("Raft leader changed: 0 -> ")
+	}
+	leaveMaintenance(nodes[0], "syschannel", "ch1")
+	stop(check(nodes, "third"))
+	nodes = check(sets[false](), "fourth")
+	stop(nodes)
+	check(sets[true](), "fifth")
 }
 
 // migrate takes a network through a whole migration; start starts its three nodes.

@@ -78,7 +78,15 @@ func (s stream) Recv() ([]byte, error) {
 
 type broadcastStream struct{ stream }
 
-func (s broadcastStream) Send(r *ab.BroadcastResponse) error { return s.SendMsg(r) }
+// success is an encoded BroadcastResponse with the status SUCCESS and no text.
+var success = comm.Parts{protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), uint64(cb.Status_SUCCESS))}
+
+func (s broadcastStream) Send(r *ab.BroadcastResponse) error {
+	if r.Status == cb.Status_SUCCESS && r.Info == "" && len(r.XXX_unrecognized) == 0 {
+		return s.SendMsg(success)
+	}
+	return s.SendMsg(r)
+}
 
 type deliverStream struct{ stream }
 
