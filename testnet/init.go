@@ -80,6 +80,11 @@ func (s *Spec) inputs() (t *topology, configtx []byte, err error) {
 	if t == nil {
 		t = generatedTopology(s)
 	}
+	for _, name := range s.OrdererBinNodes {
+		if s.OrdererBin == "" || !slices.ContainsFunc(t.orderers, func(n ordererNode) bool { return n.name == name }) {
+			return nil, nil, fmt.Errorf("node %q cannot run a Fabric orderer: there is no such node, or no orderer is given", name)
+		}
+	}
 	if s.Configtx != "" {
 		if configtx, err = os.ReadFile(s.Configtx); err != nil {
 			return nil, nil, fmt.Errorf("reading the channel configuration: %w", err)

@@ -186,6 +186,8 @@ func TestInitRefusesBadInputAndChangesNothing(t *testing.T) {
 		"port out of range":          {Spec{BasePort: 65530}, "base port 65530"},
 		"orderer binary missing":     {Spec{OrdererBin: "/does/not/exist"}, "the orderer to run"},
 		"orderer binary a folder":    {Spec{OrdererBin: "/tmp"}, "is not a program"},
+		"orderer binary nowhere":     {Spec{OrdererBin: "/bin/sh", OrdererBinNodes: []string{"orderer3"}}, `node "orderer3" cannot run a Fabric orderer`},
+		"no orderer binary":          {Spec{OrdererBinNodes: []string{"orderer0"}}, `node "orderer0" cannot run a Fabric orderer`},
 		"configtx without crypto":    {Spec{Configtx: "configtxgen/testdata/seed-configtx.yaml"}, "needs the crypto-config.yaml"},
 		"unreadable crypto config":   {Spec{CryptoConfig: "/does/not/exist"}, "no such file"},
 		"bad crypto config":          {Spec{CryptoConfig: write("OrdererOrgs:\n  - Nme: x\n")}, `:2: OrdererOrgs.0: unknown key "Nme"`},

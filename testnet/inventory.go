@@ -51,7 +51,7 @@ func (m *Manifest) inventory() *inventory.Network {
 func (m *Manifest) ordererEntry(o Node) inventory.Orderer {
 	dir := nodeDir(o.Name)
 	command := []string{m.Program, "orderer"}
-	if m.Spec.OrdererBin != "" {
+	if m.Spec.runsFabric(o.Name) {
 		command = []string{m.Spec.OrdererBin}
 	}
 	return inventory.Orderer{

@@ -59,7 +59,7 @@ Consensus:
 func (m *Manifest) ordererYAML(n Node) ([]byte, error) {
 	up := strings.Repeat("../", strings.Count(nodeDir(n.Name), "/")+1)
 	method, file := "BootstrapMethod", "BootstrapFile"
-	if m.Spec.OrdererBin != "" {
+	if m.Spec.runsFabric(n.Name) {
 		method, file = "GenesisMethod", "GenesisFile"
 	}
 	var b bytes.Buffer

@@ -2,7 +2,10 @@ package testnet
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -14,9 +17,10 @@ import (
 )
 
 // migrate runs the runbook on a network, unattended.
-func migrate(ctx context.Context, t *testing.T, n *Network) {
+func migrate(ctx context.Context, t *testing.T, n *Network, flags ...string) {
 	t.Helper()
-	out, err := exec.CommandContext(ctx, n.Manifest.Program, "run", "--network", n.InventoryFile(), "--headless", "--confirm", n.Manifest.Name).CombinedOutput()
+	flags = append([]string{"run", "--network", n.InventoryFile(), "--headless", "--confirm", n.Manifest.Name}, flags...)
+	out, err := exec.CommandContext(ctx, n.Manifest.Program, flags...).CombinedOutput()
 	require.NoError(t, err, string(out))
 }
 
@@ -71,4 +75,27 @@ func TestAMigratedNetworkNeedsNoBrokersAndItsNodesAgreeAfterTheyDied(t *testing.
 	require.Zero(t, r.Duplicated)
 	require.GreaterOrEqual(t, r.Committed, 80)
 	t.Logf("%+v", r.Counts)
+}
+
+func TestAMixedNetworkOrdersMigratesAndFailsOver(t *testing.T) {
+	bin := os.Getenv("FABRIC_BIN_DIR")
+	if bin == "" {
+		t.Skip("FABRIC_BIN_DIR is not set: no real orderer to mix with ours")
+	}
+	for _, fabric := range [][]string{{"orderer2"}, {"orderer0", "orderer1"}} {
+		t.Run(fmt.Sprint(fabric), func(t *testing.T) {
+			ctx, n := running(t, Spec{OrdererBin: filepath.Join(bin, "orderer"), OrdererBinNodes: fabric, Channels: []string{"ch1", "ch2"}})
+			send(ctx, t, n, 60)
+			requireAgreement(ctx, t, n, 60)
+			migrate(ctx, t, n, "--ignore-check", "versions.equal")
+			send(ctx, t, n, 60)
+			requireAgreement(ctx, t, n, 120)
+			for i, node := range n.OrdererNames() {
+				require.NoError(t, n.Inject(ctx, FaultStop, node))
+				send(ctx, t, n, 30)
+				require.NoError(t, n.Inject(ctx, FaultStart, node))
+				requireAgreement(ctx, t, n, 150+30*i)
+			}
+		})
+	}
 }

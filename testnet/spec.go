@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -38,6 +39,8 @@ type Spec struct {
 	ChannelProfiles []string `json:"channel_profiles,omitempty"`
 	// OrdererBin is a real Fabric orderer to run in place of ours.
 	OrdererBin string `json:"orderer_bin,omitempty"`
+	// OrdererBinNodes names the nodes that run it; none means all.
+	OrdererBinNodes []string `json:"orderer_bin_nodes,omitempty"`
 	// BasePort is the first of a row of ports; 0 finds free ones.
 	BasePort int `json:"base_port,omitempty"`
 	// Program is the raftmig that the nodes run; "" for the one that runs now.
@@ -148,6 +151,11 @@ func (s *Spec) validate() error {
 		bad("a configtx.yaml needs the crypto-config.yaml that its MSP folders come from")
 	}
 	return errors.Join(errs...)
+}
+
+// runsFabric tells whether the node called name runs OrdererBin.
+func (s *Spec) runsFabric(name string) bool {
+	return s.OrdererBin != "" && (len(s.OrdererBinNodes) == 0 || slices.Contains(s.OrdererBinNodes, name))
 }
 
 // warnings are what is allowed and yet not advisable.

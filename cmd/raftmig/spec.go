@@ -36,6 +36,7 @@ func (f *specFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&s.GenesisProfile, "genesis-profile", "", "profile of the system channel in your configtx.yaml (default: the only one)")
 	fl.StringSliceVar(&s.ChannelProfiles, "channel-profiles", nil, "profiles that the channels are created from in turn (default: all)")
 	fl.StringVar(&s.OrdererBin, "orderer-bin", "", "a Fabric orderer (1.4.2 to 2.5) to run in place of raftmig's")
+	fl.StringSliceVar(&s.OrdererBinNodes, "orderer-bin-nodes", nil, "nodes that run --orderer-bin (default: all)")
 	fl.IntVar(&s.BasePort, "base-port", 0, "first of a row of ports (default: free ones are found)")
 }
 
