@@ -70,6 +70,10 @@ type Control struct {
 	Env     []string `yaml:"env,omitempty"` // NAME=value, added to a minimal environment
 	Dir     string   `yaml:"dir,omitempty"`
 	PIDFile string   `yaml:"pidFile,omitempty"`
+	// Ready says how the process is asked whether it serves, once its addresses
+	// accept connections: "zookeeper" (srvr, which has to be whitelisted) or
+	// "kafka" (metadata, without TLS), both at Address; "" asks nothing more.
+	Ready string `yaml:"ready,omitempty"`
 
 	// For kind command: run without a shell; Status exits 0 while the process runs.
 	Start  []string `yaml:"start,omitempty"`

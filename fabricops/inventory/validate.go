@@ -17,6 +17,12 @@ const (
 	ControlManual  = "manual"
 )
 
+// Values of Control.Ready.
+const (
+	ReadyZooKeeper = "zookeeper"
+	ReadyKafka     = "kafka"
+)
+
 var (
 	channelName = regexp.MustCompile(`^[a-z][a-z0-9.-]*$`)
 	nodeName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
@@ -175,6 +181,15 @@ func validateProcess(f *faults, seen *register, at string, p *Process) {
 	case ControlManual:
 	default:
 		f.add(at+".control.kind", "Use process, command or manual", "unknown kind of control %q", c.Kind)
+	}
+	switch c.Ready {
+	case "":
+	case ReadyZooKeeper, ReadyKafka:
+		if c.Kind != ControlProcess {
+			f.add(at+".control.ready", "Remove it", "ready is for control kind process only")
+		}
+	default:
+		f.add(at+".control.ready", "Use zookeeper or kafka, or leave it out", "unknown kind of readiness %q", c.Ready)
 	}
 	for _, d := range []struct {
 		field string

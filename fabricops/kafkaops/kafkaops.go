@@ -24,13 +24,7 @@ func Topics(ctx context.Context, brokers []string) ([]string, error) {
 	if len(brokers) == 0 {
 		return nil, fmt.Errorf("the inventory names no brokers")
 	}
-	cfg := sarama.NewConfig()
-	cfg.ClientID = "raftmig"
-	// Fabric's own default: what is asked for here is in every version since.
-	cfg.Version = sarama.V0_10_2_0
-	cfg.Net.DialTimeout, cfg.Net.ReadTimeout, cfg.Net.WriteTimeout = DialTimeout, 2*DialTimeout, 2*DialTimeout
-	cfg.Metadata.Retry.Max = 1
-	cfg.Metadata.Full = true
+	cfg := config()
 	type answer struct {
 		names []string
 		err   error

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"raftmig/fabricops/inventory"
+	"raftmig/fabricops/kafkaops"
 	"raftmig/runbook"
 )
 
@@ -53,6 +54,9 @@ func New(p inventory.Process, o Options) (Controller, error) {
 	if o.Tier == runbook.TierOrderers {
 		c.readyLine, c.greeting = OrdererReady, true
 	}
+	if p.Control.Ready != "" && len(c.addresses) > 0 {
+		c.serves = func(ctx context.Context) error { return kafkaops.Serves(ctx, p.Control.Ready, c.addresses[0]) }
+	}
 	for _, a := range c.addresses {
 		if _, _, err := net.SplitHostPort(a); err != nil {
 			return nil, fmt.Errorf("%s: address %q is not host:port", p.Name, a)
@@ -84,7 +88,8 @@ type common struct {
 	addresses    []string
 	log          string
 	readyLine    string
-	greeting     bool // see accepts
+	greeting     bool                        // see accepts
+	serves       func(context.Context) error // asks over its own protocol; nil asks nothing
 	startTimeout time.Duration
 	stopTimeout  time.Duration
 }

@@ -63,8 +63,8 @@ func (s *logScanner) scan() (bool, error) {
 	}
 }
 
-// awaitReady waits until the log, read from offset, has the ready line and all
-// addresses accept connections. alive is asked in between; its error ends the wait.
+// awaitReady waits until the log, read from offset, has the ready line, all
+// addresses accept connections, and the process answers in its own protocol. alive is asked in between; its error ends the wait.
 func (c *common) awaitReady(ctx context.Context, offset int64, alive func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.startTimeout)
 	defer cancel()
@@ -86,6 +86,12 @@ func (c *common) awaitReady(ctx context.Context, offset int64, alive func() erro
 		if a := c.closedAddress(ctx); a != "" {
 			missing = a + " accepts no connections"
 			return false, nil
+		}
+		if c.serves != nil {
+			if err := c.serves(ctx); err != nil {
+				missing = err.Error()
+				return false, nil
+			}
 		}
 		return true, nil
 	})
