@@ -4,11 +4,13 @@ BIN       ?= bin/raftmig
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 REHEARSAL ?= rehearsal
+# Where `make kafka` puts the jars, and raftmig looks for them.
+KAFKA     ?= .cache/kafka
 # Packages with goroutines, for the race detector.
 RACE_PKGS ?= ./orderer/... ./runbook/... ./fabricops/... ./testnet/... ./tui/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build test unit race e2e torture rehearse lint fmt fuzz golden cover bench microbench clean
+.PHONY: help build test unit race e2e torture kafka rehearse lint fmt fuzz golden cover bench microbench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +35,14 @@ torture: build ## kill the runner at every record of its journal (about 10 minut
 rehearse: build ## a whole migration on a network on this machine
 	@rm -rf $(REHEARSAL)
 	@$(BIN) rehearse --dir $(REHEARSAL)
+
+kafka: $(KAFKA)/libs/.complete ## fetch Apache Kafka and ZooKeeper (testnet/apache/pom.xml) into .cache
+
+$(KAFKA)/libs/.complete: testnet/apache/pom.xml
+	@command -v java >/dev/null && command -v mvn >/dev/null || { echo 'make kafka needs Java 17 and Maven: apt-get install openjdk-17-jre-headless maven'; exit 1; }
+	@rm -rf $(KAFKA)/libs && mkdir -p $(KAFKA)
+	mvn -B -q -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath $(KAFKA))/libs
+	@touch $@
 
 lint: ## formatting and vet
 	@test -z "$$(gofmt -l cmd fabricops orderer runbook testnet tui)" || { gofmt -l cmd fabricops orderer runbook testnet tui; echo 'run: make fmt'; exit 1; }
