@@ -159,6 +159,32 @@ func TestTransactionsSurviveKilledNodesAndBrokers(t *testing.T) {
 	requireAgreement(ctx, t, n, 120)
 }
 
+func TestNothingAcknowledgedIsLostWhenNodesAndBrokersDieUnderLoad(t *testing.T) {
+	ctx, n := running(t, Spec{Channels: []string{"ch1", "ch2"}})
+	type outcome struct {
+		result *load.Result
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		r, err := n.Load(ctx, Traffic{Transactions: 1500, Streams: 6})
+		done <- outcome{r, err}
+	}()
+	for _, node := range []string{"orderer0", brokerName, "orderer1", "orderer2", brokerName} {
+		require.NoError(t, n.Inject(ctx, FaultKill, node))
+		require.NoError(t, n.Inject(ctx, FaultStart, node))
+	}
+	o := <-done
+	require.NoError(t, o.err)
+	require.Equal(t, 1500, o.result.Sent)
+	agree, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	r, err := n.AwaitAgreement(agree)
+	require.NoError(t, err)
+	require.True(t, r.OK(), "%+v", r)
+	t.Logf("%+v", r.Counts)
+}
+
 func TestDownCleansUpAfterACrash(t *testing.T) {
 	ctx, n := running(t, Spec{Orderers: 1, Channels: []string{"ch1"}})
 	require.NoError(t, n.Inject(ctx, FaultPause, "orderer0"))
