@@ -70,6 +70,7 @@ func NewHandler(route Route, m *Metrics, logger *zap.SugaredLogger) *Handler {
 
 // item is one message on its way through the pipeline.
 type item struct {
+	raw      []byte // until it is verified
 	size     int64
 	err      error // reading the stream ended with it; all else is unset
 	verified chan struct{}

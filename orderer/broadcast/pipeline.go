@@ -25,6 +25,7 @@ type pipeline struct {
 	ctx     context.Context
 	address string
 	bytes   *semaphore.Weighted
+	work    chan *item // to be verified
 	order   chan *item // verified or not, in order of arrival
 	answers chan *item // handed to the consenter or refused, in order
 	refused atomic.Bool
@@ -41,6 +42,7 @@ func (h *Handler) Handle(stream Stream) error {
 	p := &pipeline{
 		h: h, stream: stream, ctx: ctx, address: stream.Address(),
 		bytes: semaphore.NewWeighted(maxAheadBytes),
+		work:  make(chan *item, maxAhead),
 		order: make(chan *item, maxAhead), answers: make(chan *item, maxAhead),
 	}
 	h.logger.Debugf("Starting new broadcast loop for %s", p.address)
@@ -49,8 +51,12 @@ func (h *Handler) Handle(stream Stream) error {
 	return p.answerAll()
 }
 
-// receive reads messages and starts their verification.
+// receive reads messages and gives them to be verified. Workers are started
+// while those there are have more to do than is in their hands: keeping them
+// spares growing a stack for each message.
 func (p *pipeline) receive() {
+	defer close(p.work)
+	workers := 0
 	for {
 		raw, err := p.stream.Recv()
 		it := &item{err: err, verified: make(chan struct{}), answer: make(chan *ab.BroadcastResponse, 1)}
@@ -59,7 +65,16 @@ func (p *pipeline) receive() {
 			if p.bytes.Acquire(p.ctx, it.size) != nil {
 				return
 			}
-			go p.verify(it, raw)
+			it.raw = raw
+			if workers == 0 || len(p.work) > 0 && workers < cap(p.h.workers) {
+				workers++
+				go p.verifyAll()
+			}
+			select {
+			case p.work <- it:
+			case <-p.ctx.Done():
+				return
+			}
 		}
 		select {
 		case p.order <- it:
@@ -72,10 +87,18 @@ func (p *pipeline) receive() {
 	}
 }
 
-func (p *pipeline) verify(it *item, raw []byte) {
-	p.h.workers <- struct{}{}
-	defer func() { <-p.h.workers }()
-	p.h.verify(it, raw, p.address)
+// verifyAll is one worker of the stream. Of all streams together, no more
+// verify at once than there are processors.
+func (p *pipeline) verifyAll() {
+	for it := range p.work {
+		if p.ctx.Err() != nil {
+			return // nobody waits for it any more
+		}
+		p.h.workers <- struct{}{}
+		p.h.verify(it, it.raw, p.address)
+		it.raw = nil
+		<-p.h.workers
+	}
 }
 
 // orderAll hands the messages to their consenters, one after the other.

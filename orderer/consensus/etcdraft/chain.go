@@ -38,7 +38,7 @@ type submission struct {
 	configSeq uint64
 }
 
-// Chain orders one channel. It implements consensus.Chain and
+// Chain orders one channel. It implements consensus.AsyncOrderer and
 // consensus.MetadataValidator.
 type Chain struct {
 	channel   string
@@ -88,6 +88,30 @@ func (c *Chain) Order(msg *protoutil.Message, configSeq uint64) error {
 	return c.submit(submission{msg: msg, configSeq: configSeq})
 }
 
+// OrderAsync implements consensus.AsyncOrderer: what is forwarded is not waited
+// for. The stream to the leader bounds how long its writing may take.
+func (c *Chain) OrderAsync(msg *protoutil.Message, configSeq uint64, done func(error)) {
+	c.metrics.normalProposals.Add(1)
+	finish := func(err error) {
+		if err != nil {
+			c.metrics.proposalFailures.Add(1)
+		}
+		done(err)
+	}
+	s := submission{msg: msg, configSeq: configSeq}
+	lead := c.lead.Load()
+	if lead == raft.None || lead == c.id || c.running() != nil {
+		finish(c.trySubmit(s))
+		return
+	}
+	c.log.Debugf("Forwarding transaction to the leader %d", lead)
+	c.rpc.SendSubmit(lead, c.submitRequest(s), finish)
+}
+
+func (c *Chain) submitRequest(s submission) *ab.SubmitRequest {
+	return &ab.SubmitRequest{Channel: c.channel, LastValidationSeq: s.configSeq, Payload: s.msg.Envelope}
+}
+
 // Configure takes a configuration message, likewise.
 func (c *Chain) Configure(config *protoutil.Message, configSeq uint64) error {
 	c.metrics.configProposalsReceived.Add(1)
@@ -135,12 +159,11 @@ func (c *Chain) trySubmit(s submission) error {
 
 // forward sends a message to the leader and waits until it is on the wire.
 func (c *Chain) forward(lead uint64, s submission) error {
-	c.log.Infof("Forwarding transaction to the leader %d", lead)
+	c.log.Debugf("Forwarding transaction to the leader %d", lead)
 	timer := time.NewTimer(c.opts.RPCTimeout)
 	defer timer.Stop()
 	sent := make(chan error, 1)
-	req := &ab.SubmitRequest{Channel: c.channel, LastValidationSeq: s.configSeq, Payload: s.msg.Envelope}
-	go c.rpc.SendSubmit(lead, req, func(err error) { sent <- err })
+	go c.rpc.SendSubmit(lead, c.submitRequest(s), func(err error) { sent <- err })
 	select {
 	case err := <-sent:
 		return err
