@@ -23,4 +23,34 @@
 // leader's first entry). An entry of type configuration change holds a ConfChange
 // (not V2) with an empty context. The data of a snapshot is the entry data of its
 // last block; the preceding blocks come from other orderers (spec 4.8, C.2).
+//
+// # How a chain starts
+//
+//	no log, height 1                  new channel: a Raft group of the consenters, IDs 1..n
+//	no log, last block's metadata     migration: the same, on a ledger of any height
+//	empty and height above 1
+//	no log otherwise                  joining: the leader sends log or snapshot
+//	a log                             restart from the newest snapshot and the log after it
+//
+// "No log" includes one whose very first write did not end: nothing was promised.
+//
+// # What survives a crash
+//
+// A received snapshot is recorded in the log, then written to its file, then
+// the hard state that commits it is written and synced, then old segments are
+// released: at each point in between, what is on disk can be loaded. An own
+// snapshot is taken only once the ledger has its block on disk, so that a node
+// without companions can go on from it. The ledger may lag behind the log; the
+// blocks that are missing are applied again, and those that are there are
+// skipped by index (raft_index of the last block) and by number. A block whose
+// hash is not that of the ledger's, or which does not follow the ledger's last
+// one, stops the chain with a fatal error: the log belongs to another history,
+// which is what a ledger restored from a backup beside a log that was not looks
+// like.
+//
+// # What a client's success means
+//
+// As in Fabric: the leader has the message (spec 4.6). Messages that a leader
+// accepted and has not put into the log when it loses the leadership go to its
+// successor; what was in the memory of a leader that dies is lost.
 package etcdraft
