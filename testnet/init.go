@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"raftmig/fabricops/inventory"
+	"raftmig/testnet/apache"
 	"raftmig/testnet/configtxgen"
 	"raftmig/testnet/cryptogen"
 	"raftmig/testnet/portrange"
@@ -42,6 +43,11 @@ func Init(dir string, s Spec) (*Network, error) {
 	if m.Program == "" {
 		if m.Program, err = os.Executable(); err != nil {
 			return nil, fmt.Errorf("finding the program that the nodes run: %w", err)
+		}
+	}
+	if s.Kafka == KafkaApache {
+		if m.Apache, err = apache.Find(s.KafkaHome); err != nil {
+			return nil, fmt.Errorf("--kafka apache: %w", err)
 		}
 	}
 	m.assign(t, row)
@@ -117,7 +123,7 @@ func executable(file string) (string, error) {
 }
 
 func (s *Spec) findPorts() ([]int, error) {
-	n := ports(s.Orderers, s.Brokers)
+	n := s.ports()
 	if s.BasePort == 0 {
 		return portrange.Find(host, n)
 	}
@@ -141,14 +147,21 @@ func (m *Manifest) assign(t *topology, row []int) {
 			Port:   row[i], Operations: row[len(t.orderers)+i], Admin: row[2*len(t.orderers)+i],
 		})
 	}
-	m.Brokers = row[3*len(t.orderers):]
+	rest := row[3*len(t.orderers):]
+	m.Brokers, rest = rest[:m.Spec.Brokers], rest[m.Spec.Brokers:]
+	for ; len(rest) >= 3; rest = rest[3:] {
+		m.ZooKeeper = append(m.ZooKeeper, apache.Node{Client: rest[0], Quorum: rest[1], Election: rest[2]})
+	}
 }
 
 func (m *Manifest) addresses() (orderers, brokers []string) {
 	for _, o := range m.Orderers {
 		orderers = append(orderers, o.Address())
 	}
-	return orderers, m.brokerEntry().Addresses
+	for _, port := range m.Brokers {
+		brokers = append(brokers, address(port))
+	}
+	return orderers, brokers
 }
 
 // build writes the whole network to dir.
@@ -193,7 +206,19 @@ func (m *Manifest) build(dir string, t *topology, configtx []byte) error {
 	if err := m.writeBlocks(dir, t, p); err != nil {
 		return err
 	}
-	return m.writeNodes(dir)
+	if err := m.writeNodes(dir); err != nil {
+		return err
+	}
+	if err := m.writeKafka(dir, uint32(p.genesis.Orderer.BatchSize.AbsoluteMaxBytes)); err != nil {
+		return err
+	}
+	if err := m.writeInventory(dir); err != nil {
+		return err
+	}
+	if _, err := inventory.Load(filepath.Join(dir, inventoryFile)); err != nil {
+		return fmt.Errorf("the inventory just made is not valid: %w", err)
+	}
+	return m.write(dir)
 }
 
 // writeBlocks writes the genesis block and the channel-create transactions.
@@ -257,7 +282,7 @@ func writeProto(dir, name string, msg proto.Message) error {
 	return writeFile(dir, name, data, 0o640)
 }
 
-// writeNodes writes what the processes need, the manifest last.
+// writeNodes writes what the orderers need.
 func (m *Manifest) writeNodes(dir string) error {
 	for _, o := range m.Orderers {
 		data, err := m.ordererYAML(o)
@@ -268,14 +293,5 @@ func (m *Manifest) writeNodes(dir string) error {
 			return err
 		}
 	}
-	if err := os.MkdirAll(filepath.Join(dir, brokerDir), 0o755); err != nil {
-		return err
-	}
-	if err := m.writeInventory(dir); err != nil {
-		return err
-	}
-	if _, err := inventory.Load(filepath.Join(dir, inventoryFile)); err != nil {
-		return fmt.Errorf("the inventory just made is not valid: %w", err)
-	}
-	return m.write(dir)
+	return nil
 }

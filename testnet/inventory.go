@@ -3,8 +3,6 @@ package testnet
 import (
 	"fmt"
 	"path"
-	"strconv"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -16,6 +14,7 @@ import (
 const (
 	nodeStopTimeout  = 30 * time.Second
 	nodeStartTimeout = 60 * time.Second
+	jvmTimeout       = 90 * time.Second
 )
 
 // inventory describes the network for the runbook. Paths are relative.
@@ -44,7 +43,7 @@ func (m *Manifest) inventory() *inventory.Network {
 	for _, o := range m.Orderers {
 		n.Orderers = append(n.Orderers, m.ordererEntry(o))
 	}
-	n.Brokers = []inventory.Process{m.brokerEntry()}
+	n.Brokers, n.ZooKeeper = m.kafkaEntries()
 	return n
 }
 
@@ -77,29 +76,6 @@ func (m *Manifest) ordererEntry(o Node) inventory.Orderer {
 		LedgerDir:  path.Join(dir, "ledger"),
 		WALDir:     path.Join(dir, "etcdraft", "wal"),
 		SnapDir:    path.Join(dir, "etcdraft", "snapshot"),
-	}
-}
-
-func (m *Manifest) brokerEntry() inventory.Process {
-	var addresses, list []string
-	for _, p := range m.Brokers {
-		addresses = append(addresses, fmt.Sprintf("%s:%d", host, p))
-		list = append(list, strconv.Itoa(p))
-	}
-	return inventory.Process{
-		Name:      brokerName,
-		Address:   addresses[0],
-		Addresses: addresses,
-		Log:       path.Join(brokerDir, "broker.log"),
-		Data:      []string{path.Join(brokerDir, "data")},
-		Control: inventory.Control{
-			Kind:         inventory.ControlProcess,
-			Command:      []string{m.Program, "broker", "--host", host, "--ports", strings.Join(list, ","), "--data", "data"},
-			Dir:          brokerDir,
-			PIDFile:      path.Join(brokerDir, "broker.pid"),
-			StopTimeout:  nodeStopTimeout,
-			StartTimeout: nodeStartTimeout,
-		},
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"raftmig/testnet/apache"
 )
 
 // manifestFormat is the version of the layout of a network's folder.
@@ -19,10 +21,15 @@ type Manifest struct {
 	Created time.Time `json:"created"`
 	Spec    Spec      `json:"spec"`
 	// Program is the raftmig that the nodes run.
-	Program  string    `json:"program"`
-	Orderers []Node    `json:"orderers"`
-	Brokers  []int     `json:"brokers"` // ports
-	Channels []Channel `json:"channels"`
+	Program  string `json:"program"`
+	Orderers []Node `json:"orderers"`
+	Brokers  []int  `json:"brokers"` // ports
+	// ZooKeeper and Apache are those of a real Kafka.
+	ZooKeeper []apache.Node        `json:"zookeeper,omitempty"`
+	Apache    *apache.Installation `json:"apache,omitempty"`
+	// AbsoluteMaxBytes is what a real Kafka's message sizes were made for.
+	AbsoluteMaxBytes uint32    `json:"absolute_max_bytes,omitempty"`
+	Channels         []Channel `json:"channels"`
 	// Notes tell where the network differs from what was asked for.
 	Notes []string `json:"notes,omitempty"`
 }

@@ -64,6 +64,9 @@ func Open(dir string) (*Network, error) {
 	for _, b := range n.Inventory.Brokers {
 		err = errors.Join(err, add(b, runbook.TierBrokers))
 	}
+	for _, z := range n.Inventory.ZooKeeper {
+		err = errors.Join(err, add(z, runbook.TierZooKeeper))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -110,14 +113,17 @@ func (n *Network) LedgerNodes() []validate.Node {
 	return nodes
 }
 
-// Up starts what does not run, brokers first, and returns when all nodes
+// Up starts what does not run, ZooKeeper first, then brokers, and returns when all nodes
 // serve. Brokers are left down once the ordering service has left Kafka.
 // progress may be nil; it is called from several goroutines, one at a time.
 func (n *Network) Up(ctx context.Context, progress func(text string)) error {
 	say := serial(progress)
 	return n.exclusive(func() error {
 		if n.needsKafka() {
-			if err := n.startAll(ctx, brokerNames(n), say); err != nil {
+			if err := n.startAll(ctx, processNames(n.Inventory.ZooKeeper), say); err != nil {
+				return err
+			}
+			if err := n.startAll(ctx, processNames(n.Inventory.Brokers), say); err != nil {
 				return err
 			}
 		}
@@ -125,10 +131,10 @@ func (n *Network) Up(ctx context.Context, progress func(text string)) error {
 	})
 }
 
-func brokerNames(n *Network) []string {
+func processNames(list []inventory.Process) []string {
 	var names []string
-	for _, b := range n.Inventory.Brokers {
-		names = append(names, b.Name)
+	for _, p := range list {
+		names = append(names, p.Name)
 	}
 	return names
 }
@@ -170,13 +176,14 @@ func (n *Network) channelNames() []string {
 	return names
 }
 
-// Down stops all nodes, orderers first, and returns when they are proven down.
+// Down stops all nodes, orderers first and ZooKeeper last, and returns when they are proven down.
 // A node that does not end in time is killed. It also cleans up after a crash.
 func (n *Network) Down(ctx context.Context, progress func(text string)) error {
 	say := serial(progress)
 	return n.exclusive(func() error {
 		err := n.stopAll(ctx, n.OrdererNames(), say)
-		return errors.Join(err, n.stopAll(ctx, brokerNames(n), say))
+		err = errors.Join(err, n.stopAll(ctx, processNames(n.Inventory.Brokers), say))
+		return errors.Join(err, n.stopAll(ctx, processNames(n.Inventory.ZooKeeper), say))
 	})
 }
 

@@ -45,7 +45,7 @@ Kafka:
     Producer: {RetryBackoff: 100ms, RetryMax: 3}
     Consumer: {RetryBackoff: 250ms}
   Topic: {ReplicationFactor: {{.Replication}}}
-  # The embedded brokers know no older protocol.
+  # The embedded brokers know no older protocol; Apache Kafka 3.9 does.
   Version: {{.KafkaVersion}}
 Operations:
   ListenAddress: {{.Host}}:{{.Operations}}
@@ -65,7 +65,7 @@ func (m *Manifest) ordererYAML(n Node) ([]byte, error) {
 	var b bytes.Buffer
 	err := ordererText.Execute(&b, map[string]any{
 		"Name": n.Name, "Host": host, "Port": n.Port, "Operations": n.Operations, "MSPID": n.MSPID,
-		"Crypto": up + n.Crypto, "Genesis": up + genesisFile, "Replication": min(3, len(m.Brokers)),
+		"Crypto": up + n.Crypto, "Genesis": up + genesisFile, "Replication": m.replication(),
 		"KafkaVersion": broker.MinVersion, "BootstrapMethod": method, "BootstrapFile": file,
 	})
 	return b.Bytes(), err

@@ -22,6 +22,16 @@ type Spec struct {
 	OrdererOrgs   int      `json:"orderer_orgs"`   // default 1
 	AppOrgs       int      `json:"app_orgs"`       // default 1
 	Brokers       int      `json:"brokers"`        // 1 to 9, default 4
+	// Kafka is KafkaEmbedded (default) or KafkaApache.
+	Kafka string `json:"kafka"`
+	// ZooKeeper, Replication (default.replication.factor, N) and MinISR
+	// (min.insync.replicas, M) shape a real Kafka: 3, 5 or 7 nodes, default 3;
+	// 1 < M < N < Brokers, default 3 and 2.
+	ZooKeeper   int `json:"zookeeper,omitempty"`
+	Replication int `json:"replication,omitempty"`
+	MinISR      int `json:"min_isr,omitempty"`
+	// KafkaHome is an installation of Apache Kafka; "" for that of `make kafka`.
+	KafkaHome string `json:"kafka_home,omitempty"`
 	// BatchTimeout and MaxMessageCount cut blocks; default 200ms and 500.
 	BatchTimeout    time.Duration `json:"batch_timeout"`
 	MaxMessageCount uint32        `json:"max_message_count"`
@@ -49,6 +59,12 @@ type Spec struct {
 	// is quick elections: a tick of 100ms, 10 ticks.
 	Raft inventory.Raft `json:"raft"`
 }
+
+// What the brokers are.
+const (
+	KafkaEmbedded = "embedded" // kfake, one process
+	KafkaApache   = "apache"   // Apache Kafka and ZooKeeper, a JVM for each node
+)
 
 const (
 	maxOrderers = 9
@@ -85,6 +101,12 @@ func (s Spec) withDefaults(name string) Spec {
 	orDefault(&s.OrdererOrgs, 1)
 	orDefault(&s.AppOrgs, 1)
 	orDefault(&s.Brokers, 4)
+	orDefault(&s.Kafka, KafkaEmbedded)
+	if s.Kafka == KafkaApache {
+		orDefault(&s.ZooKeeper, 3)
+		orDefault(&s.Replication, 3)
+		orDefault(&s.MinISR, 2)
+	}
 	orDefault(&s.BatchTimeout, 200*time.Millisecond)
 	orDefault(&s.MaxMessageCount, 500)
 	orDefault(&s.Capability, "V1_4_3")
@@ -138,14 +160,15 @@ func (s *Spec) validate() error {
 		between("application organizations", s.AppOrgs, 1, maxOrgs)
 	}
 	between("brokers", s.Brokers, 1, maxBrokers)
+	errs = append(errs, s.validateKafka())
 	if s.BatchTimeout <= 0 {
 		bad("batch timeout %v: it must be positive", s.BatchTimeout)
 	}
 	if s.Capability != "V1_4_2" && s.Capability != "V1_4_3" {
 		bad("capability %q: V1_4_2 or V1_4_3", s.Capability)
 	}
-	if s.BasePort < 0 || s.BasePort > 65535-ports(maxOrderers, maxBrokers) || (s.BasePort > 0 && s.BasePort < 1024) {
-		bad("base port %d: 1024 to %d are possible", s.BasePort, 65535-ports(maxOrderers, maxBrokers))
+	if s.BasePort < 0 || s.BasePort > 65535-maxPorts || (s.BasePort > 0 && s.BasePort < 1024) {
+		bad("base port %d: 1024 to %d are possible", s.BasePort, 65535-maxPorts)
 	}
 	if s.Configtx != "" && s.CryptoConfig == "" {
 		bad("a configtx.yaml needs the crypto-config.yaml that its MSP folders come from")
@@ -173,6 +196,10 @@ func (s *Spec) warnings() []string {
 	return w
 }
 
+// maxPorts bounds the ports of a network.
+const maxPorts = 3*maxOrderers + maxBrokers + 3*maxZooKeeper
+
 // ports is the number of ports that a network takes: three for each orderer
-// (service, operations, admin) and one for each broker.
-func ports(orderers, brokers int) int { return 3*orderers + brokers }
+// (service, operations, admin), one for each broker, and three for each
+// ZooKeeper node (clients, quorum, election).
+func (s *Spec) ports() int { return 3*s.Orderers + s.Brokers + 3*s.ZooKeeper }

@@ -3,6 +3,7 @@ package testnet
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"raftmig/testnet/validate"
@@ -19,7 +20,7 @@ type Status struct {
 // NodeStatus is the state of a process.
 type NodeStatus struct {
 	Name      string    `json:"name"`
-	Kind      string    `json:"kind"` // orderers or brokers
+	Kind      string    `json:"kind"` // orderers, brokers or zookeeper
 	Running   bool      `json:"running"`
 	PID       int       `json:"pid,omitempty"`
 	StartedAt time.Time `json:"started_at,omitzero"`
@@ -67,8 +68,7 @@ func (n *Network) Status(ctx context.Context) (*Status, error) {
 			return nil, err
 		}
 	}
-	for i := range n.Inventory.Brokers {
-		p := &n.Inventory.Brokers[i]
+	for _, p := range slices.Concat(n.Inventory.Brokers, n.Inventory.ZooKeeper) {
 		if err := add(p.Name, p.Log, p.AllAddresses()); err != nil {
 			return nil, err
 		}

@@ -27,6 +27,11 @@ func (f *specFlags) add(cmd *cobra.Command) {
 	fl.StringSliceVar(&f.names, "channel-names", nil, "names of the application channels, in place of --channels")
 	fl.StringVar(&s.SystemChannel, "system-channel", "syschannel", "name of the system channel")
 	fl.IntVar(&s.Brokers, "brokers", 4, "Kafka brokers, 1 to 9")
+	fl.StringVar(&s.Kafka, "kafka", testnet.KafkaEmbedded, "embedded, or apache: Apache Kafka and ZooKeeper, a JVM for each node")
+	fl.StringVar(&s.KafkaHome, "kafka-home", "", "an installation of Apache Kafka 3.9, for --kafka apache (default: that of 'make kafka')")
+	fl.IntVar(&s.ZooKeeper, "zookeeper", 3, "ZooKeeper nodes, for --kafka apache: 3, 5 or 7")
+	fl.IntVar(&s.Replication, "replication-factor", 3, "default.replication.factor N, for --kafka apache: below the number of brokers")
+	fl.IntVar(&s.MinISR, "min-isr", 2, "min.insync.replicas M, for --kafka apache: 1 < M < N")
 	fl.DurationVar(&s.BatchTimeout, "batch-timeout", 200*time.Millisecond, "BatchTimeout of the channels")
 	fl.Uint32Var(&s.MaxMessageCount, "max-message-count", 500, "BatchSize.MaxMessageCount of the channels")
 	fl.StringVar(&s.Capability, "capability", "V1_4_3", "channel capability: V1_4_2 or V1_4_3")
@@ -53,6 +58,9 @@ func (f *specFlags) resolve(cmd *cobra.Command) (testnet.Spec, error) {
 	positive("orderer-orgs", f.spec.OrdererOrgs)
 	positive("app-orgs", f.spec.AppOrgs)
 	positive("brokers", f.spec.Brokers)
+	positive("zookeeper", f.spec.ZooKeeper)
+	positive("replication-factor", f.spec.Replication)
+	positive("min-isr", f.spec.MinISR)
 	positive("max-message-count", int(f.spec.MaxMessageCount))
 	if f.spec.BatchTimeout <= 0 {
 		errs = append(errs, fmt.Errorf("--batch-timeout %v: it must be positive", f.spec.BatchTimeout))
@@ -67,6 +75,13 @@ func (f *specFlags) resolve(cmd *cobra.Command) (testnet.Spec, error) {
 		return testnet.Spec{}, withCode(exitUsage, errors.Join(errs...))
 	}
 	s := f.spec
+	if s.Kafka != testnet.KafkaApache {
+		for name, value := range map[string]*int{"zookeeper": &s.ZooKeeper, "replication-factor": &s.Replication, "min-isr": &s.MinISR} {
+			if !cmd.Flags().Changed(name) {
+				*value = 0
+			}
+		}
+	}
 	s.Channels = f.names
 	if len(f.names) == 0 {
 		s.Channels = make([]string, f.count)

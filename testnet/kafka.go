@@ -1,0 +1,133 @@
+package testnet
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"raftmig/fabricops/inventory"
+	"raftmig/testnet/apache"
+)
+
+const maxZooKeeper = 7
+
+func address(port int) string { return fmt.Sprintf("%s:%d", host, port) }
+
+// validateKafka checks the shape of a real Kafka against Fabric's guide: what
+// it forbids is no network to rehearse on.
+func (s *Spec) validateKafka() error {
+	switch s.Kafka {
+	case KafkaEmbedded:
+		if s.ZooKeeper != 0 || s.Replication != 0 || s.MinISR != 0 || s.KafkaHome != "" {
+			return errors.New("ZooKeeper nodes, replication factor, min ISR and Kafka's home belong to --kafka apache; the embedded brokers have none")
+		}
+		return nil
+	case KafkaApache:
+	default:
+		return fmt.Errorf("kafka %q: %s or %s", s.Kafka, KafkaEmbedded, KafkaApache)
+	}
+	var errs []error
+	if s.ZooKeeper != 3 && s.ZooKeeper != 5 && s.ZooKeeper != 7 {
+		errs = append(errs, fmt.Errorf("%d ZooKeeper nodes: 3, 5 or 7 are possible, an odd number so that no two halves can form", s.ZooKeeper))
+	}
+	if s.Brokers < 4 {
+		errs = append(errs, fmt.Errorf("%d brokers: at least 4 are needed, so that channels can be created while one is down", s.Brokers))
+	}
+	if s.MinISR <= 1 || s.MinISR >= s.Replication || s.Replication >= s.Brokers {
+		errs = append(errs, fmt.Errorf("min.insync.replicas M=%d, default.replication.factor N=%d and K=%d brokers: 1 < M < N < K is needed, so that a broker may fail", s.MinISR, s.Replication, s.Brokers))
+	}
+	return errors.Join(errs...)
+}
+
+// replication is Kafka.Topic.ReplicationFactor of the orderers.
+func (m *Manifest) replication() int {
+	if m.Spec.Replication > 0 {
+		return m.Spec.Replication
+	}
+	return min(3, len(m.Brokers))
+}
+
+func (m *Manifest) cluster(absoluteMaxBytes uint32) *apache.Cluster {
+	c := &apache.Cluster{
+		Host: host, ZooKeeper: m.ZooKeeper, Replication: m.Spec.Replication, MinISR: m.Spec.MinISR, AbsoluteMaxBytes: absoluteMaxBytes,
+	}
+	for _, port := range m.Brokers {
+		c.Brokers = append(c.Brokers, apache.Broker{Client: port})
+	}
+	return c
+}
+
+// writeKafka writes what the brokers and ZooKeeper nodes need, for blocks of
+// up to absoluteMaxBytes.
+func (m *Manifest) writeKafka(dir string, absoluteMaxBytes uint32) error {
+	if m.Apache == nil {
+		return os.MkdirAll(filepath.Join(dir, brokerDir), 0o755)
+	}
+	m.AbsoluteMaxBytes = absoluteMaxBytes
+	files, err := m.cluster(absoluteMaxBytes).Files()
+	if err != nil {
+		return fmt.Errorf("making the configuration of Kafka: %w", err)
+	}
+	for name, data := range files {
+		if err := writeFile(dir, name, data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kafkaEntries are the processes of the brokers and of ZooKeeper.
+func (m *Manifest) kafkaEntries() (brokers, zooKeeper []inventory.Process) {
+	if m.Apache == nil {
+		return []inventory.Process{m.brokerEntry()}, nil
+	}
+	entry := func(name string, port int, ready string, command []string) inventory.Process {
+		dir := apache.Dir(name)
+		return inventory.Process{
+			Name:    name,
+			Address: address(port),
+			Log:     path.Join(dir, name+".log"),
+			Data:    []string{path.Join(dir, apache.DataDir)},
+			Control: inventory.Control{
+				Kind: inventory.ControlProcess, Command: command, Dir: dir, PIDFile: path.Join(dir, name+".pid"),
+				Ready: ready, StopTimeout: jvmTimeout, StartTimeout: jvmTimeout,
+			},
+		}
+	}
+	c := m.cluster(m.AbsoluteMaxBytes)
+	for i, port := range m.Brokers {
+		brokers = append(brokers, entry(apache.BrokerName(i), port, inventory.ReadyKafka, m.Apache.BrokerCommand(c)))
+	}
+	for i, z := range m.ZooKeeper {
+		zooKeeper = append(zooKeeper, entry(apache.ZooKeeperName(i), z.Client, inventory.ReadyZooKeeper, m.Apache.ZooKeeperCommand()))
+	}
+	return brokers, zooKeeper
+}
+
+// brokerEntry is the one process of all embedded brokers.
+func (m *Manifest) brokerEntry() inventory.Process {
+	_, addresses := m.addresses()
+	var list []string
+	for _, p := range m.Brokers {
+		list = append(list, strconv.Itoa(p))
+	}
+	return inventory.Process{
+		Name:      brokerName,
+		Address:   addresses[0],
+		Addresses: addresses,
+		Log:       path.Join(brokerDir, "broker.log"),
+		Data:      []string{path.Join(brokerDir, "data")},
+		Control: inventory.Control{
+			Kind:         inventory.ControlProcess,
+			Command:      []string{m.Program, "broker", "--host", host, "--ports", strings.Join(list, ","), "--data", "data"},
+			Dir:          brokerDir,
+			PIDFile:      path.Join(brokerDir, "broker.pid"),
+			StopTimeout:  nodeStopTimeout,
+			StartTimeout: nodeStartTimeout,
+		},
+	}
+}
