@@ -61,6 +61,8 @@ func (s *Submitter) Submit(ctx context.Context, channel string, change runbook.C
 	for attempt, pause := 0, firstPause; ; attempt++ {
 		v, node, err := s.Read(ctx, channel)
 		switch {
+		case err != nil && last != nil && ctx.Err() != nil:
+			// The end of the time explains nothing; what came before does.
 		case err != nil:
 			last = err
 		case InForce(v, change, metadata):
@@ -79,7 +81,9 @@ func (s *Submitter) Submit(ctx context.Context, channel string, change runbook.C
 				r.Status = cb.Status_SUCCESS.String()
 				return Result{Receipt: r}, nil
 			}
-			last, base = err, nil
+			if base = nil; last == nil || ctx.Err() == nil {
+				last = err
+			}
 			if maybeSent {
 				sentTo = to
 			}

@@ -91,7 +91,9 @@ func (p *Prover) channel(ctx context.Context, channel string) (*runbook.Transact
 		if err == nil {
 			return proof, nil
 		}
-		last = err
+		if last == nil || ctx.Err() == nil { // the end of the time explains nothing
+			last = err
+		}
 		var refused *broadcast.StatusError
 		var unread *deliver.StatusError
 		if errors.As(err, &refused) && !refused.Retryable() || errors.As(err, &unread) && unread.Final() {
