@@ -87,8 +87,11 @@ func (s *Submitter) Submit(ctx context.Context, channel string, change runbook.C
 			if maybeSent {
 				sentTo = to
 			}
-			if badRequest(err) {
+			switch {
+			case badRequest(err) && to == node:
 				base = v
+			case badRequest(err): // that node may be behind: next to one that is not
+				attempt = -1
 			}
 		}
 		if permanent(last) {
