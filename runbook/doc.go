@@ -44,7 +44,7 @@ performed, and its evidence is in the journal before anything is built on it.
     between Ready and its Advance.
   - EventIntended is made by Ready, and stepped by Replay only. EventTick only
     tells the time and is not journaled.
-  - Effects named in Cancel only read. Their end, whatever it is, is still
+  - Effects named in Cancel only read, or only write the backup. Their end, whatever it is, is still
     reported with EventDone or EventFailed.
   - The caller fills Evidence.Findings of GatherFacts (package preflight) before
     stepping it, so that the journal has the findings and not only the facts:
@@ -74,8 +74,8 @@ effect that failed may have had its effect all the same.
 # The way back
 
 EventAbort is accepted until the first update that leaves maintenance mode on
-Raft is intended (R9). What is being done ends first; reading effects are
-cancelled. What the way back takes follows from what may have happened: see
+Raft is intended (R9). What is being done ends first; reading effects and a
+backup that is being taken are cancelled. What the way back takes follows from what may have happened: see
 DESIGN.md. It can be resumed and retried like the way forward, but not aborted.
 
 If the update that leaves maintenance mode fails, the runbook reads every

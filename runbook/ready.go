@@ -9,7 +9,7 @@ type Ready struct {
 	// of the effects still being performed; each has its EventIntended in Events.
 	Effects []Effect
 	// Cancel names effects that are being performed and no longer needed. They
-	// only read. Their end is still to be reported.
+	// only read, or only write the backup. Their end is still to be reported.
 	Cancel []EffectID
 }
 

@@ -174,10 +174,13 @@ func (r *Runbook) mayAct(run *stepRun) bool {
 	return run.status == StatusRunning && (r.abort == nil || r.k.rollingBack)
 }
 
+// cancellable returns the effects that need not end by themselves before the
+// run goes back: what only reads, and a backup that is being taken. Half a
+// backup is worth nothing, and nothing depends on it before the type change.
 func (r *Runbook) cancellable(run *stepRun) []EffectID {
 	var out []EffectID
 	for _, e := range run.active() {
-		if !e.Kind.Mutating() && !r.cancelled[e.ID] {
+		if (!e.Kind.Mutating() || e.Kind == TakeBackup) && !r.cancelled[e.ID] {
 			out = append(out, e.ID)
 		}
 	}

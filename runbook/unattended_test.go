@@ -86,3 +86,25 @@ func TestARunThatTheOperatorGaveUpIsNotResumed(t *testing.T) {
 	require.False(t, s.Resumable)
 	require.ErrorIs(t, r.Step(runbook.Event{Kind: runbook.EventResumed}), runbook.ErrRefused)
 }
+
+func TestAnAbortCancelsABackupThatIsBeingTaken(t *testing.T) {
+	r := start(t, nil)
+	upTo(t, r, of(runbook.TakeBackup, ""))
+	require.NoError(t, r.Step(runbook.Event{Kind: runbook.EventAbort}))
+	require.NoError(t, r.Continue())
+	requireRolledBack(t, r)
+	last := r.Journal[len(r.Journal)-1]
+	require.NotContains(t, last.ID, "backup.copy")
+	for _, ev := range r.Journal {
+		require.False(t, ev.Kind == runbook.EventDone && ev.ID == "backup.copy#1", "it was not waited for")
+	}
+}
+
+func TestAnAbortWaitsForProcessesThatAreBeingStopped(t *testing.T) {
+	r := start(t, nil)
+	upTo(t, r, of(runbook.StopNodes, runbook.StepBackupStopBrokers))
+	require.NoError(t, r.Step(runbook.Event{Kind: runbook.EventAbort}))
+	require.Len(t, r.Active, 1, "nothing new is begun before it ended")
+	require.NoError(t, r.Continue())
+	requireRolledBack(t, r)
+}

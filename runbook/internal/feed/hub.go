@@ -34,15 +34,16 @@ func (h *Hub) Subscribe() *Subscriber {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := NewSubscriber()
+	if !h.closed {
+		h.subs[s] = true
+	}
 	s.push(func(p *pending) {
-		p.snapshot = h.last
-		p.logs = newest(h.recent)
+		p.snapshot, p.logs, p.clients = h.last, newest(h.recent), len(h.subs)
 	})
 	if h.closed {
 		s.Finish()
 		return s
 	}
-	h.subs[s] = true
 	h.countChanged()
 	return s
 }
