@@ -2,10 +2,12 @@ package cluster
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -267,6 +269,21 @@ func TestARenewedCertificateWithTheSameKeyNeedsNoConfiguration(t *testing.T) {
 	b.serve(t, l)
 	a.comm.Configure("ch1", []RemoteNode{configured})
 	b.comm.Configure("ch1", []RemoteNode{a.node()})
+	a.sendConsensus(t, "ch1", 2, "hello")
+	require.Equal(t, "hello", string(b.receive(t).consensus.Payload))
+}
+
+func TestRootsThatComeLaterCountForConnectionsThatAreThere(t *testing.T) {
+	ca := clustertest.NewCA(t, "ca")
+	var roots atomic.Pointer[x509.CertPool]
+	roots.Store(x509.NewCertPool())
+	a := newPeer(t, ca, 1, func(c *Config) { c.TLS.RootCAs = roots.Load })
+	b := newPeer(t, ca, 2, nil)
+	join("ch1", a, b)
+	r, err := a.comm.remote("ch1", 2)
+	require.NoError(t, err)
+	eventually(t, func() bool { return r.conn.GetState().String() == "TRANSIENT_FAILURE" }, "the connection does not fail")
+	roots.Store(ca.Pool())
 	a.sendConsensus(t, "ch1", 2, "hello")
 	require.Equal(t, "hello", string(b.receive(t).consensus.Payload))
 }

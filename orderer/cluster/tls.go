@@ -2,10 +2,12 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"google.golang.org/grpc/credentials"
@@ -22,7 +24,7 @@ type ClientTLS struct {
 	Certificate *tls.Certificate
 	// RootCAs returns the certificates that server certificates are verified
 	// against: the TLS CAs of the orderer organizations of all channels and
-	// General.Cluster.RootCAs. It is called for each new connection.
+	// General.Cluster.RootCAs. It is called for each handshake.
 	RootCAs func() *x509.CertPool
 	// TimeShift moves the time of certificate checks back (TLSHandshakeTimeShift).
 	TimeShift time.Duration
@@ -66,16 +68,44 @@ func (c ClientTLS) pinned(endpoint string, serverCert []byte) (credentials.Trans
 	if err != nil {
 		return nil, fmt.Errorf("invalid certificate DER: %w", err)
 	}
-	cfg, err := c.config(nil)
+	fresh := func() (credentials.TransportCredentials, error) {
+		cfg, err := c.config(nil)
+		if err != nil {
+			return nil, err
+		}
+		cfg.VerifyConnection = func(state tls.ConnectionState) error {
+			if len(state.PeerCertificates) == 0 ||
+				!bytes.Equal(state.PeerCertificates[0].RawSubjectPublicKeyInfo, expected.RawSubjectPublicKeyInfo) {
+				return fmt.Errorf("public key of server certificate presented by %s doesn't match the expected public key", endpoint)
+			}
+			return nil
+		}
+		return credentials.NewTLS(cfg), nil
+	}
+	first, err := fresh()
 	if err != nil {
 		return nil, err
 	}
-	cfg.VerifyConnection = func(state tls.ConnectionState) error {
-		if len(state.PeerCertificates) == 0 ||
-			!bytes.Equal(state.PeerCertificates[0].RawSubjectPublicKeyInfo, expected.RawSubjectPublicKeyInfo) {
-			return fmt.Errorf("public key of server certificate presented by %s doesn't match the expected public key", endpoint)
-		}
-		return nil
+	return &freshTLS{TransportCredentials: first, fresh: fresh}, nil
+}
+
+// freshTLS makes its settings anew for each handshake, so that a connection
+// that is made again is verified against the root certificates of that time.
+type freshTLS struct {
+	credentials.TransportCredentials
+	fresh func() (credentials.TransportCredentials, error)
+}
+
+// ClientHandshake implements credentials.TransportCredentials.
+func (f *freshTLS) ClientHandshake(ctx context.Context, authority string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	creds, err := f.fresh()
+	if err != nil {
+		return nil, nil, err
 	}
-	return credentials.NewTLS(cfg), nil
+	return creds.ClientHandshake(ctx, authority, conn)
+}
+
+// Clone implements credentials.TransportCredentials.
+func (f *freshTLS) Clone() credentials.TransportCredentials {
+	return &freshTLS{TransportCredentials: f.TransportCredentials.Clone(), fresh: f.fresh}
 }

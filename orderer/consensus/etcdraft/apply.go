@@ -45,6 +45,9 @@ func (c *Chain) apply(a applied) {
 	if c.failed {
 		return
 	}
+	if cc := c.leadership.confChangeDue(c.appliedTerm); cc != nil {
+		c.node.proposeConfChange(*cc)
+	}
 	if c.leadership.reachedTerm(c.appliedTerm) {
 		c.creator, c.made = newBlockCreator(c.lastBlock), nil
 		c.log.Infof("Start accepting requests as Raft leader at block [%d]", c.lastBlock.Header.Number)
@@ -84,15 +87,13 @@ func (c *Chain) applySoftState(soft softState) {
 func (c *Chain) becomeLeader() {
 	c.metrics.isLeader.Set(1)
 	c.creator, c.made = nil, nil
-	cc := c.leadership.confChange
-	if cc == nil && protoutil.IsConfigBlock(c.lastBlock) && len(c.confState.Voters) > 0 {
-		bm, _ := c.membership()
-		cc = unfinishedConfChange(bm.ConsenterIds, c.confState.Voters)
+	if c.leadership.confChange != nil || !protoutil.IsConfigBlock(c.lastBlock) || len(c.confState.Voters) == 0 {
+		return
 	}
-	if cc != nil {
-		c.log.Infof("Config change of node %d is not finished, proposing it again", cc.NodeID)
-		c.leadership.confChange = cc
-		c.node.proposeConfChange(*cc)
+	bm, _ := c.membership()
+	if cc := unfinishedConfChange(bm.ConsenterIds, c.confState.Voters); cc != nil {
+		c.log.Infof("Config change of node %d is not finished, going on with it", cc.NodeID)
+		c.leadership.awaitConfChange(cc)
 	}
 }
 
@@ -226,8 +227,7 @@ func (c *Chain) writeConfigBlock(block *cb.Block, index uint64) error {
 	} else {
 		c.log.Infof("Config block just committed removes node %d, pause accepting transactions till config change is applied", cc.NodeID)
 	}
-	c.leadership.confChange = cc
-	c.node.proposeConfChange(*cc)
+	c.leadership.awaitConfChange(cc)
 	return nil
 }
 

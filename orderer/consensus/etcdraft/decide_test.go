@@ -92,8 +92,15 @@ func TestWhenMessagesAreTaken(t *testing.T) {
 	require.True(t, l.accepting(), "the successor is there")
 
 	cc := raftpb.ConfChange{Type: raftpb.ConfChangeAddNode, NodeID: 4}
-	l.confChange = &cc
+	l.awaitConfChange(&cc)
 	require.False(t, l.accepting(), "a change of members is under way")
+	require.Nil(t, l.confChangeDue(3), "a follower does not propose it")
+	l.observe(leading(1, 4), 3)
+	require.Nil(t, l.confChangeDue(3), "Raft would not take it yet")
+	require.Equal(t, &cc, l.confChangeDue(4))
+	require.Nil(t, l.confChangeDue(4), "once per term")
+	l.observe(leading(1, 6), 3)
+	require.Equal(t, &cc, l.confChangeDue(6))
 	l.observe(leading(1, 4), 3)
 	require.False(t, l.reachedTerm(4), "it has to end first")
 	require.False(t, l.confChangeApplied(raftpb.ConfChange{Type: raftpb.ConfChangeRemoveNode, NodeID: 4}))

@@ -22,6 +22,8 @@ type leadership struct {
 	// confChange is the change of members that a written configuration block
 	// asks for, until Raft has applied it.
 	confChange *raftpb.ConfChange
+	// confProposed is the term in which this node proposed it as the leader.
+	confProposed uint64
 	// transferring: this node is about to give up the leadership.
 	transferring bool
 }
@@ -116,13 +118,29 @@ func (l *leadership) reachedTerm(term uint64) bool {
 	return true
 }
 
+// awaitConfChange notes that a written configuration block asks for a change of
+// members; nothing is taken until Raft has applied it.
+func (l *leadership) awaitConfChange(cc *raftpb.ConfChange) { l.confChange, l.confProposed = cc, 0 }
+
+// confChangeDue returns the change of members to propose now, if any. A leader
+// proposes it once per term, and not before the entries of earlier terms are
+// applied: Raft would replace it by an empty entry, as one of those might be
+// a change of members too. appliedTerm is that of the last entry applied.
+func (l *leadership) confChangeDue(appliedTerm uint64) *raftpb.ConfChange {
+	if l.confChange == nil || !l.leads() || appliedTerm < l.term || l.confProposed == l.term {
+		return nil
+	}
+	l.confProposed = l.term
+	return l.confChange
+}
+
 // confChangeApplied is told of each change of members that Raft has applied,
 // and returns whether it is the one that was waited for.
 func (l *leadership) confChangeApplied(cc raftpb.ConfChange) bool {
 	if l.confChange == nil || l.confChange.NodeID != cc.NodeID || l.confChange.Type != cc.Type {
 		return false
 	}
-	l.confChange = nil
+	l.awaitConfChange(nil)
 	return true
 }
 

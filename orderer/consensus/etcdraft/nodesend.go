@@ -103,7 +103,7 @@ func (n *node) request(f func(*raft.RawNode)) {
 	}
 }
 
-// proposeConfChange is called on every node; only the leader's takes effect.
+// proposeConfChange takes effect only on the leader.
 func (n *node) proposeConfChange(cc raftpb.ConfChange) {
 	n.request(func(rn *raft.RawNode) {
 		if err := rn.ProposeConfChange(cc); err != nil {

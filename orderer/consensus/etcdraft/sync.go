@@ -27,6 +27,11 @@ func (c *Chain) applySnapshot(sn *raftpb.Snapshot) {
 	c.appliedIndex, c.appliedTerm = sn.Metadata.Index, sn.Metadata.Term
 	c.snapshots.lastBlock = block.Header.Number
 	c.catchUpTo(block, sn)
+	bm, _ := c.membership()
+	if c.leadership.confChange != nil && unfinishedConfChange(bm.ConsenterIds, c.confState.Voters) == nil {
+		c.leadership.awaitConfChange(nil) // it is in the snapshot
+		c.configureComm()
+	}
 }
 
 // catchUpTo writes the blocks up to and including target: the block of a
