@@ -6,8 +6,12 @@ LDFLAGS   := -s -w -X main.version=$(VERSION)
 REHEARSAL ?= rehearsal
 # Where `make kafka` puts the jars, and raftmig looks for them.
 KAFKA     ?= .cache/kafka
-# Packages with goroutines, for the race detector.
-RACE_PKGS ?= ./orderer/... ./runbook/... ./fabricops/... ./testnet/... ./tui/...
+# Packages with goroutines run under the race detector, the others without it.
+RACE_PKGS ?= $(shell $(GO) list ./orderer/blockledger/... ./orderer/broadcast/... ./orderer/cluster/... ./orderer/comm/... \
+             ./orderer/consensus/... ./orderer/deliver/... ./orderer/flogging/... ./orderer/multichannel/... ./orderer/onboarding/... \
+             ./orderer/operations/... ./orderer/server/... ./orderer/metrics/... ./runbook/driver/... ./runbook/journal/... \
+             ./runbook/remote/... ./runbook/internal/... ./fabricops/... ./testnet/... ./tui/...)
+UNIT_PKGS ?= $(filter-out $(RACE_PKGS),$(shell $(GO) list ./...))
 
 .DEFAULT_GOAL := help
 .PHONY: help build test unit race e2e torture kafka rehearse lint fmt fuzz golden cover bench microbench clean
@@ -20,14 +24,14 @@ build: ## build the one static binary into bin/
 
 test: lint unit race e2e ## everything that must pass (under 10 minutes on 2 cores)
 
-unit: ## fast tests of all packages
-	$(GO) test -short ./...
+unit: ## fast tests of the packages without goroutines
+	$(GO) test -short $(UNIT_PKGS)
 
-race: ## the packages with goroutines under the race detector
+race: ## fast tests of the packages with goroutines, under the race detector
 	$(GO) test -short -race $(RACE_PKGS)
 
 e2e: build ## real processes: rehearsals, rollbacks, crashes
-	RAFTMIG_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 20m ./cmd/raftmig/...
+	RAFTMIG_BIN=$(abspath $(BIN)) $(GO) test -count=1 -p 1 -timeout 20m ./cmd/raftmig ./testnet
 
 torture: build ## kill the runner at every record of its journal (about 10 minutes)
 	RAFTMIG_BIN=$(abspath $(BIN)) RAFTMIG_EVERY_RECORD=1 $(GO) test -count=1 -timeout 60m -run TestARunThatIsKilledAtAnyRecord ./cmd/raftmig
