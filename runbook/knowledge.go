@@ -33,6 +33,8 @@ type knowledge struct {
 	// channel was then seen to be in maintenance still.
 	exiting bool
 	stayed  bool
+	// dataBytes is how much a backup has to copy, 0 if not known.
+	dataBytes int64
 	// resumed is set by a resumption, and cleared when a step is done.
 	resumed bool
 	// running is what was seen last of the processes.
@@ -124,6 +126,9 @@ func (k *knowledge) observe(e Effect, ev Evidence, when time.Time) {
 	}
 	if e.Kind == GatherFacts {
 		k.findings = nil // all checks were made anew
+		if ev.Facts != nil {
+			k.dataBytes = ev.Facts.Backup.Needed
+		}
 	}
 	for _, f := range Downgrade(ev.Findings, k.plan.IgnoreChecks) {
 		if !slices.ContainsFunc(k.findings, func(g Finding) bool { return g.Check == f.Check && g.Summary == f.Summary }) {

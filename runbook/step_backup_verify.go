@@ -1,7 +1,5 @@
 package runbook
 
-import "time"
-
 var stepBackupVerify = step{
 	id:   StepBackupVerify,
 	do:   []wave{verifyBackupWave},
@@ -12,7 +10,7 @@ var stepBackupVerify = step{
 			What:     "Read every file of the backup and compare it with the manifest.",
 			Why:      "A backup that was never read is a hope, not a backup.",
 			Verify:   "Same files, same sizes, same checksums; same manifest as taken.",
-			Estimate: time.Minute,
+			Estimate: copyEstimate(k),
 			Guide:    guideBackup,
 			Commands: []string{"cd $BACKUP && sha256sum --check --quiet MANIFEST"},
 		}

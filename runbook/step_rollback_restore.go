@@ -1,7 +1,5 @@
 package runbook
 
-import "time"
-
 var stepRollbackRestore = step{
 	id:   StepRollbackRestore,
 	skip: skipUnlessSwitching,
@@ -30,7 +28,7 @@ var stepRollbackRestore = step{
 			Why: "Raft folders that stay behind would be replayed by the next try, on " +
 				"ledgers that do not fit.",
 			Verify:   "Checksums of the restored files; the Raft folders are gone.",
-			Estimate: 2 * time.Minute,
+			Estimate: 2 * copyEstimate(k),
 			Guide:    guideAbort,
 			Commands: []string{
 				"cd " + dir + " && sha256sum --check --quiet MANIFEST",

@@ -48,7 +48,7 @@ func checks() []check {
 		adminPolicy, writersPolicy,
 		consenterCount, consentersUnique, consentersTrusted,
 		tlsEnabled, servedCertificate, hostNames, certificateExpiry, authorityExpiry,
-		raftFolders, raftLeftovers, backupSpace,
+		raftFolders, raftLeftovers, backupBrokers, backupSpace,
 	}
 }
 

@@ -150,6 +150,7 @@ func TestChecks(t *testing.T) {
 		{"raft.folders", "not writable", func(f *runbook.Facts) { first(f).RaftDirs = "/wal: permission denied" }, fatal, "permission denied"},
 		{"raft.leftovers", "of an earlier try", func(f *runbook.Facts) { first(f).RaftState = []string{"wal/ch1"} }, fatal, "orderer0: wal/ch1"},
 
+		{"backup.brokers", "none", func(f *runbook.Facts) { f.Brokers = f.Brokers[1:] }, fatal, "no broker is named"},
 		{"backup.space", "too little", func(f *runbook.Facts) { f.Backup.Free = 1 << 19 }, fatal, "1.0 MiB needed, only 512.0 KiB free"},
 		{"backup.space", "just enough", func(f *runbook.Facts) { f.Backup.Free = f.Backup.Needed + 1 }, warn, "less than a fifth"},
 		{"backup.space", "unknown", func(f *runbook.Facts) { f.Backup.Error = "no such folder" }, fatal, "no such folder"},
