@@ -21,6 +21,8 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"raftmig/orderer/cluster/clustertest"
+	"raftmig/orderer/comm"
+	"raftmig/orderer/protoutil"
 )
 
 const patience = 20 * time.Second
@@ -30,7 +32,8 @@ type received struct {
 	channel   string
 	sender    uint64
 	consensus *ab.ConsensusRequest
-	submit    *ab.SubmitRequest
+	submit    *protoutil.Message
+	configSeq uint64
 }
 
 // testPeer is one end of the cluster's communication.
@@ -67,8 +70,8 @@ func (p *testPeer) OnConsensus(channel string, sender uint64, req *ab.ConsensusR
 	return p.handle(received{channel: channel, sender: sender, consensus: req})
 }
 
-func (p *testPeer) OnSubmit(channel string, sender uint64, req *ab.SubmitRequest) error {
-	return p.handle(received{channel: channel, sender: sender, submit: req})
+func (p *testPeer) OnSubmit(channel string, sender uint64, msg *protoutil.Message, configSeq uint64) error {
+	return p.handle(received{channel: channel, sender: sender, submit: msg, configSeq: configSeq})
 }
 
 func newPeer(t testing.TB, ca *clustertest.CA, id uint64, change func(*Config)) *testPeer {
@@ -97,7 +100,7 @@ func newPeer(t testing.TB, ca *clustertest.CA, id uint64, change func(*Config)) 
 
 func (p *testPeer) serve(t testing.TB, l net.Listener) {
 	t.Helper()
-	p.server = grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{
+	p.server = grpc.NewServer(grpc.ForceServerCodecV2(comm.Codec()), grpc.Creds(credentials.NewTLS(&tls.Config{
 		Certificates: []tls.Certificate{p.pair.TLS}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12,
 	})))
 	ab.RegisterClusterServer(p.server, NewService(ServiceConfig{Comm: p.comm, Handler: p}))
@@ -137,15 +140,13 @@ func eventually(t testing.TB, condition func() bool, what string) {
 func (p *testPeer) sendConsensus(t testing.TB, channel string, to uint64, payload string) {
 	t.Helper()
 	eventually(t, func() bool {
-		return p.comm.RPC(channel).SendConsensus(to, &ab.ConsensusRequest{Channel: channel, Payload: []byte(payload)}) == nil
+		return p.comm.RPC(channel).SendConsensus(to, [][]byte{[]byte(payload)}, nil) == nil
 	}, "consensus message is not taken")
 }
 
 func (p *testPeer) sendSubmit(channel string, to uint64, seq uint64) error {
 	done := make(chan error, 1)
-	p.comm.RPC(channel).SendSubmit(to, &ab.SubmitRequest{
-		Channel: channel, LastValidationSeq: seq, Payload: &cb.Envelope{Payload: []byte("tx")},
-	}, func(err error) { done <- err })
+	p.comm.RPC(channel).SendSubmit(to, protoutil.NewMessage(&cb.Envelope{Payload: []byte("tx")}), seq, func(err error) { done <- err })
 	return <-done
 }
 
@@ -166,7 +167,7 @@ func TestMessagesArriveInOrderFromTheSenderTheyClaim(t *testing.T) {
 	join("ch1", a, b)
 	a.sendConsensus(t, "ch1", 7, "0")
 	for i := 1; i < 50; i++ {
-		require.NoError(t, a.comm.RPC("ch1").SendConsensus(7, &ab.ConsensusRequest{Channel: "ch1", Payload: []byte(fmt.Sprint(i))}))
+		require.NoError(t, a.comm.RPC("ch1").SendConsensus(7, [][]byte{[]byte(fmt.Sprint(i))}, nil))
 	}
 	for i := 0; i < 50; i++ {
 		m := b.receive(t)
@@ -175,7 +176,7 @@ func TestMessagesArriveInOrderFromTheSenderTheyClaim(t *testing.T) {
 	}
 	for i := uint64(0); i < 10; i++ {
 		require.NoError(t, a.sendSubmit("ch1", 7, i))
-		require.Equal(t, i, b.receive(t).submit.LastValidationSeq)
+		require.Equal(t, i, b.receive(t).configSeq)
 	}
 }
 
@@ -207,26 +208,29 @@ func TestWhoMayNotSendIsRefused(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		setUp func(a, b *testPeer)
-		req   *ab.ConsensusRequest
+		on    string // the channel that the message names
 		want  string
 	}{
 		{"a node that the channel does not know", func(a, b *testPeer) {
 			a.comm.Configure("ch1", []RemoteNode{b.node()})
 			b.comm.Configure("ch1", nil)
-		}, &ab.ConsensusRequest{Channel: "ch1"}, "certificate extracted from TLS connection isn't authorized"},
+		}, "ch1", "certificate extracted from TLS connection isn't authorized"},
 		{"a consenter of one channel on another", func(a, b *testPeer) {
 			join("ch1", a, b)
 			b.comm.Configure("ch2", nil)
-		}, &ab.ConsensusRequest{Channel: "ch2"}, "certificate extracted from TLS connection isn't authorized"},
+		}, "ch2", "certificate extracted from TLS connection isn't authorized"},
 		{"a channel that does not exist", func(a, b *testPeer) { join("ch1", a, b) },
-			&ab.ConsensusRequest{Channel: "ch2"}, "channel ch2 doesn't exist"},
+			"ch2", "channel ch2 doesn't exist"},
 		{"a message without a channel", func(a, b *testPeer) { join("ch1", a, b) },
-			&ab.ConsensusRequest{}, "badly formatted message, cannot extract channel"},
+			"", "badly formatted message, cannot extract channel"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a, b := newPeer(t, ca, 1, nil), newPeer(t, ca, 2, nil)
 			tc.setUp(a, b)
-			eventually(t, func() bool { return a.comm.RPC("ch1").SendConsensus(2, tc.req) == nil }, "not taken")
+			eventually(t, func() bool {
+				s, err := a.comm.RPC("ch1").stream(2, consensusMessages)
+				return err == nil && s.send(outgoing{parts: consensusParts(tc.on, nil, nil)}) == nil
+			}, "not taken")
 			eventually(t, func() bool {
 				return b.logs.FilterMessageSnippet("Closing stream from").FilterMessageSnippet(tc.want).Len() > 0
 			}, "not refused")
@@ -341,7 +345,7 @@ func TestAFullConsensusQueueEndsTheStreamAndATransactionWaits(t *testing.T) {
 
 	big := make([]byte, 1<<20)
 	eventually(t, func() bool {
-		err := a.comm.RPC("ch1").SendConsensus(2, &ab.ConsensusRequest{Channel: "ch1", Payload: big})
+		err := a.comm.RPC("ch1").SendConsensus(2, [][]byte{big}, nil)
 		return errors.Is(err, ErrOverflow)
 	}, "the queue never overflows")
 
@@ -349,7 +353,7 @@ func TestAFullConsensusQueueEndsTheStreamAndATransactionWaits(t *testing.T) {
 	const n = 40
 	results := make(chan error, n)
 	for i := 0; i < n; i++ {
-		go a.comm.RPC("ch1").SendSubmit(2, &ab.SubmitRequest{Channel: "ch1", Payload: &cb.Envelope{Payload: big}},
+		go a.comm.RPC("ch1").SendSubmit(2, protoutil.NewMessage(&cb.Envelope{Payload: big}), 0,
 			func(err error) { results <- err })
 	}
 	close(b.block)
@@ -375,7 +379,7 @@ func TestAWriteThatTakesTooLongEndsTheStream(t *testing.T) {
 	failed := make(chan error, 1000)
 	big := make([]byte, 1<<20)
 	eventually(t, func() bool {
-		go a.comm.RPC("ch1").SendSubmit(2, &ab.SubmitRequest{Channel: "ch1", Payload: &cb.Envelope{Payload: big}}, func(err error) {
+		go a.comm.RPC("ch1").SendSubmit(2, protoutil.NewMessage(&cb.Envelope{Payload: big}), 0, func(err error) {
 			if err != nil {
 				failed <- err
 			}
@@ -396,7 +400,7 @@ func TestARefusedMessageEndsItsStreamAndTheNextOneStartsANewOne(t *testing.T) {
 	b.refuse = nil
 	b.mu.Unlock()
 	eventually(t, func() bool {
-		_ = a.comm.RPC("ch1").SendConsensus(2, &ab.ConsensusRequest{Channel: "ch1", Payload: []byte("again")}) // may meet the old stream
+		_ = a.comm.RPC("ch1").SendConsensus(2, [][]byte{[]byte("again")}, nil) // may meet the old stream
 		return len(b.messages) > 0
 	}, "the stream is not made anew")
 }
@@ -428,7 +432,7 @@ func TestANodeThatComesBackIsReachedAgain(t *testing.T) {
 	require.NoError(t, err)
 	b.serve(t, l)
 	eventually(t, func() bool {
-		_ = a.comm.RPC("ch1").SendConsensus(2, &ab.ConsensusRequest{Channel: "ch1", Payload: []byte("after")}) // fails while not connected
+		_ = a.comm.RPC("ch1").SendConsensus(2, [][]byte{[]byte("after")}, nil) // fails while not connected
 		return len(b.messages) > 0
 	}, "not reached again")
 }

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
+	"raftmig/orderer/comm"
 	"raftmig/orderer/metrics"
 )
 
@@ -82,6 +83,7 @@ func dial(endpoint string, creds credentials.TransportCredentials, timeout time.
 		grpc.WithDefaultCallOptions(
 			grpc.MaxCallRecvMsgSize(maxMessageSize),
 			grpc.MaxCallSendMsgSize(maxMessageSize),
+			grpc.ForceCodecV2(comm.Codec()),
 		),
 	)
 	if err != nil {

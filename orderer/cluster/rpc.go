@@ -1,8 +1,6 @@
 package cluster
 
-import (
-	ab "github.com/hyperledger/fabric-protos-go/orderer"
-)
+import "raftmig/orderer/protoutil"
 
 // RPC sends the messages of one channel.
 type RPC struct {
@@ -14,28 +12,28 @@ type RPC struct {
 func (c *Comm) RPC(channel string) *RPC { return &RPC{comm: c, channel: channel} }
 
 // SendConsensus queues a consensus message for the consenter with the Raft ID
-// given. It never waits; an error means that the message is lost, none does not
+// given. The payload is what its parts are together; they must not change
+// afterwards. It never waits; an error means that the message is lost, none does not
 // mean that it arrives.
-func (r *RPC) SendConsensus(dest uint64, req *ab.ConsensusRequest) error {
+func (r *RPC) SendConsensus(dest uint64, payload [][]byte, metadata []byte) error {
 	s, err := r.stream(dest, consensusMessages)
 	if err != nil {
 		return err
 	}
-	return s.send(outgoing{req: &ab.StepRequest{Payload: &ab.StepRequest_ConsensusRequest{ConsensusRequest: req}}})
+	return s.send(outgoing{parts: consensusParts(r.channel, payload, metadata)})
 }
 
-// SendSubmit queues a transaction for the consenter with the Raft ID given,
-// waiting for a place in the queue. report is called once, from any goroutine:
+// SendSubmit queues a transaction that was valid under the configuration with
+// the sequence given, for the consenter with the Raft ID given, waiting for a place in the queue. report is called once, from any goroutine:
 // with nil when the message was written to the stream, with the reason if it
 // will not be.
-func (r *RPC) SendSubmit(dest uint64, req *ab.SubmitRequest, report func(error)) {
+func (r *RPC) SendSubmit(dest uint64, msg *protoutil.Message, configSeq uint64, report func(error)) {
 	s, err := r.stream(dest, transactionMessages)
 	if err != nil {
 		report(err)
 		return
 	}
-	out := outgoing{req: &ab.StepRequest{Payload: &ab.StepRequest_SubmitRequest{SubmitRequest: req}}, report: report}
-	if err := s.send(out); err != nil {
+	if err := s.send(outgoing{parts: submitParts(r.channel, configSeq, msg), report: report}); err != nil {
 		report(err)
 	}
 }

@@ -12,6 +12,9 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
+
+	"raftmig/orderer/comm"
+	"raftmig/orderer/protoutil"
 )
 
 var (
@@ -27,7 +30,8 @@ type Handler interface {
 	// OnConsensus takes a consensus message from the consenter with the Raft ID sender.
 	OnConsensus(channel string, sender uint64, req *ab.ConsensusRequest) error
 	// OnSubmit takes a transaction that the consenter sender forwards.
-	OnSubmit(channel string, sender uint64, req *ab.SubmitRequest) error
+	// It was valid under the configuration with the sequence given.
+	OnSubmit(channel string, sender uint64, msg *protoutil.Message, configSeq uint64) error
 }
 
 // ServiceConfig is what NewService needs.
@@ -38,7 +42,7 @@ type ServiceConfig struct {
 }
 
 // Service implements orderer.Cluster. Messages are authenticated one by one;
-// the TLS layer has to ask for a client certificate.
+// the server has to have comm.Codec, its TLS layer to ask for a client certificate.
 type Service struct {
 	ab.UnimplementedClusterServer
 	comm    *Comm
@@ -58,7 +62,8 @@ func (s *Service) Step(stream ab.Cluster_StepServer) error {
 
 	from := s.peer(stream.Context())
 	for {
-		req, err := stream.Recv()
+		var in comm.Received
+		err := stream.RecvMsg(&in)
 		if errors.Is(err, io.EOF) {
 			s.log.Debugf("%s(%s) disconnected", from.name, from.addr)
 			return nil
@@ -67,32 +72,34 @@ func (s *Service) Step(stream ab.Cluster_StepServer) error {
 			s.log.Debugf("Stream read from %s(%s) failed: %v", from.name, from.addr, err)
 			return err
 		}
-		if err := s.handle(req, from); err != nil {
+		if err := s.handle(in.Bytes, from); err != nil {
 			s.log.Warnf("Closing stream from %s(%s): %v", from.name, from.addr, err)
 			return err
 		}
 	}
 }
 
-func (s *Service) handle(req *ab.StepRequest, from *incoming) error {
+func (s *Service) handle(raw []byte, from *incoming) error {
+	req, err := parseStep(raw)
+	if err != nil {
+		return fmt.Errorf("badly formatted message: %w", err)
+	}
 	switch {
-	case req.GetSubmitRequest() != nil:
-		submit := req.GetSubmitRequest()
-		sender, err := s.authenticate(submit.Channel, from)
+	case req.submit != nil:
+		sender, err := s.authenticate(req.submit.channel, from)
 		if err != nil {
 			return err
 		}
-		if submit.Payload == nil {
+		if req.submit.msg == nil {
 			return fmt.Errorf("submit request of node %d without a payload", sender)
 		}
-		return s.handler.OnSubmit(submit.Channel, sender, submit)
-	case req.GetConsensusRequest() != nil:
-		consensus := req.GetConsensusRequest()
-		sender, err := s.authenticate(consensus.Channel, from)
+		return s.handler.OnSubmit(req.submit.channel, sender, req.submit.msg, req.submit.configSeq)
+	case req.consensus != nil:
+		sender, err := s.authenticate(req.consensus.Channel, from)
 		if err != nil {
 			return err
 		}
-		return s.handler.OnConsensus(consensus.Channel, sender, consensus)
+		return s.handler.OnConsensus(req.consensus.Channel, sender, req.consensus)
 	default:
 		return errNoPayload
 	}

@@ -10,6 +10,7 @@ import (
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"google.golang.org/grpc"
 
+	"raftmig/orderer/comm"
 	"raftmig/orderer/metrics"
 )
 
@@ -41,7 +42,7 @@ func (t messageType) String() string {
 // outgoing is a queued message; report, if any, is called once, with nil when
 // the message was written to the stream.
 type outgoing struct {
-	req    *ab.StepRequest
+	parts  comm.Parts
 	report func(error)
 }
 
@@ -116,7 +117,7 @@ func (s *stream) run(conn *grpc.ClientConn) {
 			s.onUse()
 			start := time.Now()
 			timer.Reset(s.timeout)
-			err := rpc.Send(o.req)
+			err := rpc.SendMsg(o.parts)
 			timer.Stop()
 			if err != nil {
 				err = s.sendError(err)

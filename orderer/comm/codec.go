@@ -37,7 +37,9 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	}
 	s := make(mem.BufferSlice, 0, len(parts))
 	for _, p := range parts {
-		s = append(s, mem.SliceBuffer(p))
+		if len(p) > 0 {
+			s = append(s, mem.SliceBuffer(p))
+		}
 	}
 	return s, nil
 }

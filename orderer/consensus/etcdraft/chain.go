@@ -105,11 +105,7 @@ func (c *Chain) OrderAsync(msg *protoutil.Message, configSeq uint64, done func(e
 		return
 	}
 	c.log.Debugf("Forwarding transaction to the leader %d", lead)
-	c.rpc.SendSubmit(lead, c.submitRequest(s), finish)
-}
-
-func (c *Chain) submitRequest(s submission) *ab.SubmitRequest {
-	return &ab.SubmitRequest{Channel: c.channel, LastValidationSeq: s.configSeq, Payload: s.msg.Envelope}
+	c.rpc.SendSubmit(lead, s.msg, s.configSeq, finish)
 }
 
 // Configure takes a configuration message, likewise.
@@ -163,7 +159,7 @@ func (c *Chain) forward(lead uint64, s submission) error {
 	timer := time.NewTimer(c.opts.RPCTimeout)
 	defer timer.Stop()
 	sent := make(chan error, 1)
-	go c.rpc.SendSubmit(lead, c.submitRequest(s), func(err error) { sent <- err })
+	go c.rpc.SendSubmit(lead, s.msg, s.configSeq, func(err error) { sent <- err })
 	select {
 	case err := <-sent:
 		return err
@@ -262,12 +258,11 @@ func (c *Chain) consensusMessage(req *ab.ConsensusRequest, sender uint64) error 
 // submitMessage takes a transaction that another consenter forwards. One that
 // cannot be taken is lost, as its sender does not wait for an answer; that is no
 // reason to lose those behind it with the stream.
-func (c *Chain) submitMessage(req *ab.SubmitRequest, sender uint64) error {
+func (c *Chain) submitMessage(s submission, sender uint64) error {
 	if err := c.running(); err != nil {
 		return err
 	}
-	err := c.submit(submission{msg: protoutil.NewMessage(req.Payload), configSeq: req.LastValidationSeq})
-	if err != nil {
+	if err := c.submit(s); err != nil {
 		c.log.Warnf("Transaction forwarded by node %d is lost: %s", sender, err)
 	}
 	return nil

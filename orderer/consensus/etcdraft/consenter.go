@@ -50,12 +50,12 @@ func (c *Consenter) OnConsensus(channel string, sender uint64, req *ab.Consensus
 }
 
 // OnSubmit passes a forwarded transaction to the chain of its channel.
-func (c *Consenter) OnSubmit(channel string, sender uint64, req *ab.SubmitRequest) error {
+func (c *Consenter) OnSubmit(channel string, sender uint64, msg *protoutil.Message, configSeq uint64) error {
 	chain, err := c.chain(channel)
 	if err != nil {
 		return err
 	}
-	return chain.submitMessage(req, sender)
+	return chain.submitMessage(submission{msg: msg, configSeq: configSeq}, sender)
 }
 
 func (c *Consenter) chain(channel string) (*Chain, error) {

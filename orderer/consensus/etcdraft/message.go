@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"go.etcd.io/etcd/raft/v3/raftpb"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"raftmig/orderer/protoutil"
 )
@@ -46,6 +47,45 @@ func parseMessage(payload []byte, sender, self uint64) (raftpb.Message, error) {
 		}
 	}
 	return m, nil
+}
+
+// Numbers of fields in raft.proto.
+const (
+	messageEntries = 7 // Message.entries
+	entryType      = 1
+	entryTerm      = 2
+	entryIndex     = 3
+	entryData      = 4
+)
+
+// encodeMessage encodes a message in parts; the entries' data, which are
+// blocks, are not copied. Entries come behind the other fields.
+func encodeMessage(m *raftpb.Message) ([][]byte, error) {
+	rest := *m
+	rest.Entries = nil
+	head, err := rest.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	parts := make([][]byte, 1, 1+2*len(m.Entries))
+	parts[0] = head
+	for i := range m.Entries {
+		e := &m.Entries[i]
+		var b []byte
+		for _, field := range [...]struct {
+			number protowire.Number
+			value  uint64
+		}{{entryType, uint64(e.Type)}, {entryTerm, e.Term}, {entryIndex, e.Index}} {
+			b = protowire.AppendVarint(protowire.AppendTag(b, field.number, protowire.VarintType), field.value)
+		}
+		if e.Data != nil {
+			b = protowire.AppendVarint(protowire.AppendTag(b, entryData, protowire.BytesType), uint64(len(e.Data)))
+		}
+		entry := protowire.AppendTag(nil, messageEntries, protowire.BytesType)
+		entry = protowire.AppendVarint(entry, uint64(len(b)+len(e.Data)))
+		parts = append(parts, append(entry, b...), e.Data)
+	}
+	return parts, nil
 }
 
 // checkEntries refuses what the library takes for granted.

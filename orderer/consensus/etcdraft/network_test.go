@@ -23,6 +23,7 @@ import (
 
 	"raftmig/orderer/cluster"
 	"raftmig/orderer/cluster/clustertest"
+	"raftmig/orderer/comm"
 	"raftmig/orderer/consensus"
 	"raftmig/orderer/protoutil"
 )
@@ -163,7 +164,7 @@ func (tn *testNode) start() {
 	var err error
 	tn.consenter, err = New(options)
 	require.NoError(t, err)
-	tn.server = grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{
+	tn.server = grpc.NewServer(grpc.ForceServerCodecV2(comm.Codec()), grpc.Creds(credentials.NewTLS(&tls.Config{
 		Certificates: []tls.Certificate{tn.pair.TLS}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12,
 	})))
 	ab.RegisterClusterServer(tn.server, cluster.NewService(cluster.ServiceConfig{Comm: tn.comm, Handler: tn.consenter}))

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"github.com/hyperledger/fabric-protos-go/orderer/etcdraft"
 	"go.etcd.io/etcd/raft/v3"
 	"go.etcd.io/etcd/raft/v3/raftpb"
@@ -25,7 +24,7 @@ const (
 
 // sender carries consensus messages; *cluster.RPC is one.
 type sender interface {
-	SendConsensus(dest uint64, req *ab.ConsensusRequest) error
+	SendConsensus(dest uint64, payload [][]byte, metadata []byte) error
 }
 
 // softState says who leads in which term and what this node is.

@@ -3,7 +3,6 @@ package etcdraft
 import (
 	"errors"
 
-	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"go.etcd.io/etcd/raft/v3"
 	"go.etcd.io/etcd/raft/v3/raftpb"
 	"go.etcd.io/etcd/raft/v3/tracker"
@@ -44,13 +43,11 @@ func (n *node) send(messages []raftpb.Message) {
 }
 
 func (n *node) sendOne(m *raftpb.Message) error {
-	payload, err := m.Marshal()
+	payload, err := encodeMessage(m)
 	if err != nil {
 		return err
 	}
-	return n.rpc.SendConsensus(m.To, &ab.ConsensusRequest{
-		Channel: n.channel, Payload: payload, Metadata: n.gossip.attach(m.To),
-	})
+	return n.rpc.SendConsensus(m.To, payload, n.gossip.attach(m.To))
 }
 
 func (n *node) noteReachability(dest uint64, err error) {
