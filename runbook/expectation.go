@@ -139,6 +139,25 @@ func judgeLeader(channel string, nodes []NodeState) *Problem {
 	return nil
 }
 
+// String says what is expected, in a few words.
+func (x Expectation) String() string {
+	var parts []string
+	add := func(holds bool, text string) {
+		if holds {
+			parts = append(parts, text)
+		}
+	}
+	add(x.Type != "", x.Type)
+	add(x.State != "", x.State)
+	add(x.MetadataHash != "", "metadata "+short(x.MetadataHash))
+	add(x.NoMetadata, "no metadata")
+	add(len(x.MinHeights) > 0, "no node behind")
+	add(x.Agreement, "all nodes agree")
+	add(x.TypeChangeLast, "type change last")
+	add(x.Leader, "one leader")
+	return strings.Join(parts, ", ")
+}
+
 func ends(nodes []NodeState) string {
 	parts := make([]string, len(nodes))
 	for i, n := range nodes {

@@ -142,6 +142,10 @@ func (r *Runbook) settle(ev Event) error {
 	}
 	r.k.accept(sl.effect, *found)
 	sl.state = slotDone
+	if x := sl.effect.Expect; x != nil && ev.Evidence != nil && len(x.Judge(found.Channels)) == 0 {
+		last := &run.evidence[len(run.evidence)-1]
+		last.Summary = strings.TrimPrefix(last.Summary+"; proven everywhere: "+x.String(), "; ")
+	}
 	return nil
 }
 

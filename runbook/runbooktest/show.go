@@ -37,7 +37,7 @@ func event(ev runbook.Event) string {
 	case runbook.EventIntended:
 		text := fmt.Sprintf("intended %s: %s", ev.ID, ev.Effect)
 		if x := ev.Effect.Expect; x != nil {
-			text += " " + expectation(*x)
+			text += fmt.Sprintf(" [%s]", x)
 		}
 		return text
 	case runbook.EventDone:
@@ -49,27 +49,6 @@ func event(ev runbook.Event) string {
 	default:
 		return string(ev.Kind)
 	}
-}
-
-func expectation(x runbook.Expectation) string {
-	var parts []string
-	for _, p := range []string{x.Type, x.State} {
-		if p != "" {
-			parts = append(parts, p)
-		}
-	}
-	for _, p := range []struct {
-		word string
-		set  bool
-	}{
-		{"metadata", x.MetadataHash != ""}, {"no metadata", x.NoMetadata}, {"heights", len(x.MinHeights) > 0},
-		{"agreement", x.Agreement}, {"type change last", x.TypeChangeLast}, {"leader", x.Leader},
-	} {
-		if p.set {
-			parts = append(parts, p.word)
-		}
-	}
-	return "[" + strings.Join(parts, ", ") + "]"
 }
 
 func waiting(s runbook.Snapshot) string {
