@@ -15,6 +15,8 @@ const (
 	nodeStopTimeout  = 30 * time.Second
 	nodeStartTimeout = 60 * time.Second
 	jvmTimeout       = 90 * time.Second
+	// An attempt takes seconds, and ZooKeeper forgets a killed broker after 6.
+	jvmAttempts = 5
 )
 
 // inventory describes the network for the runbook. Paths are relative.

@@ -94,7 +94,7 @@ func (m *Manifest) kafkaEntries() (brokers, zooKeeper []inventory.Process) {
 			Data:    []string{path.Join(dir, apache.DataDir)},
 			Control: inventory.Control{
 				Kind: inventory.ControlProcess, Command: command, Dir: dir, PIDFile: path.Join(dir, name+".pid"),
-				Ready: ready, StopTimeout: jvmTimeout, StartTimeout: jvmTimeout,
+				Ready: ready, Attempts: jvmAttempts, StopTimeout: jvmTimeout, StartTimeout: jvmTimeout,
 			},
 		}
 	}

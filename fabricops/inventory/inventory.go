@@ -74,6 +74,10 @@ type Control struct {
 	// accept connections: "zookeeper" (srvr, which has to be whitelisted) or
 	// "kafka" (metadata, without TLS), both at Address; "" asks nothing more.
 	Ready string `yaml:"ready,omitempty"`
+	// Attempts is how often the process is started in all if it ends before it
+	// is ready; default once. A Kafka broker ends while ZooKeeper still holds
+	// the session of its killed predecessor.
+	Attempts int `yaml:"attempts,omitempty"`
 
 	// For kind command: run without a shell; Status exits 0 while the process runs.
 	Start  []string `yaml:"start,omitempty"`

@@ -191,6 +191,9 @@ func validateProcess(f *faults, seen *register, at string, p *Process) {
 	default:
 		f.add(at+".control.ready", "Use zookeeper or kafka, or leave it out", "unknown kind of readiness %q", c.Ready)
 	}
+	if c.Attempts < 0 {
+		f.add(at+".control.attempts", "", "negative number %d", c.Attempts)
+	}
 	for _, d := range []struct {
 		field string
 		d     time.Duration

@@ -30,7 +30,9 @@ type process struct {
 	env     []string
 	dir     string
 	pidFile string
-	mu      sync.Mutex // one action at a time; the lock file does the same between processes
+	// attempts is how often it is started if it ends before it is ready.
+	attempts int
+	mu       sync.Mutex // one action at a time; the lock file does the same between processes
 }
 
 func newProcess(c common, ctl inventory.Control, base string) (*process, error) {
@@ -47,7 +49,7 @@ func newProcess(c common, ctl inventory.Control, base string) (*process, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}
-	return &process{common: c, command: ctl.Command, env: ctl.Env, dir: absolute(base, ctl.Dir), pidFile: pidFile}, nil
+	return &process{common: c, command: ctl.Command, env: ctl.Env, dir: absolute(base, ctl.Dir), pidFile: pidFile, attempts: max(ctl.Attempts, 1)}, nil
 }
 
 // exclusive runs do while no other controller of this process acts.
@@ -100,39 +102,51 @@ func (p *process) Status(context.Context) (runbook.ProcessState, error) {
 
 // Start starts the process, unless it runs, and waits until it is ready. A
 // paused process goes on. One that does not get ready is left as it is, so that
-// it can be looked at; if it ended, the error has the end of its log.
+// it can be looked at; if it ended, it is started again if the inventory says
+// so (Attempts), and at last the error has the end of its log.
 func (p *process) Start(ctx context.Context) error {
 	return p.exclusive(ctx, func() error {
-		r, err := p.find()
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
-		if r == nil {
-			r, err = p.launch(ctx)
-		} else {
-			err = r.signal(syscall.SIGCONT) // it may be paused
-		}
-		if err != nil {
-			return err
-		}
-		err = p.awaitReady(ctx, r.LogOffset, func() error {
-			alive, err := r.alive()
-			if err == nil && !alive {
-				err = errEnded
-			}
-			return err
-		})
-		if err == nil {
-			return nil
-		}
-		hint := "look at its log: " + p.log
-		if errors.Is(err, errEnded) {
-			if lines := p.lastLines(r.LogOffset, 5); lines != "" {
-				err = fmt.Errorf("%w; its last words: %s", err, lines)
+		var err error
+		for range p.attempts {
+			if err = p.start(ctx); !errors.Is(err, errEnded) {
+				return err
 			}
 		}
-		return &startError{problem: p.problem("the process does not get ready", err, hint), cause: err}
+		return err
 	})
+}
+
+// start is one attempt of Start.
+func (p *process) start(ctx context.Context) error {
+	r, err := p.find()
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	if r == nil {
+		r, err = p.launch(ctx)
+	} else {
+		err = r.signal(syscall.SIGCONT) // it may be paused
+	}
+	if err != nil {
+		return err
+	}
+	err = p.awaitReady(ctx, r.LogOffset, func() error {
+		alive, err := r.alive()
+		if err == nil && !alive {
+			err = errEnded
+		}
+		return err
+	})
+	if err == nil {
+		return nil
+	}
+	hint := "look at its log: " + p.log
+	if errors.Is(err, errEnded) {
+		if lines := p.lastLines(r.LogOffset, 5); lines != "" {
+			err = fmt.Errorf("%w; its last words: %s", err, lines)
+		}
+	}
+	return &startError{problem: p.problem("the process does not get ready", err, hint), cause: err}
 }
 
 var errEnded = errors.New("it ended during start")

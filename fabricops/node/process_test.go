@@ -112,6 +112,25 @@ func TestTheLogIsAppendedToAndOnlyItsNewPartCounts(t *testing.T) {
 	require.Contains(t, string(log), "bye")
 }
 
+func TestAProcessThatEndsDuringStartIsStartedAgainAsOftenAsTheInventorySays(t *testing.T) {
+	p := server(t)
+	lives := filepath.Join(t.TempDir(), "lives")
+	p.Control.Command = []string{"/bin/sh", "-c", `echo . >> "$0"; [ "$(wc -l < "$0")" -gt 2 ] || exit 3; exec "$1"`, lives, os.Args[0]}
+	p.Control.Attempts = 2
+	require.ErrorContains(t, controller(t, p).Start(t.Context()), "it ended during start")
+	p.Control.Attempts = 3
+	require.NoError(t, os.Remove(lives))
+	require.NoError(t, controller(t, p).Start(t.Context()))
+}
+
+func TestReadinessIsAskedInTheProcesssOwnProtocol(t *testing.T) {
+	p := server(t)
+	p.Control.Ready, p.Control.StartTimeout = inventory.ReadyZooKeeper, time.Second
+	err := controller(t, p).Start(t.Context())
+	require.ErrorContains(t, err, "ZooKeeper at "+p.Address)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
 func TestAProcessThatEndsDuringStartIsReportedWithItsLastWords(t *testing.T) {
 	p := server(t)
 	p.Control.Env[0] = "NODE_TEST_ROLE=dies"

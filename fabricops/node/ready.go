@@ -83,15 +83,19 @@ func (c *common) awaitReady(ctx context.Context, offset int64, alive func() erro
 			missing = fmt.Sprintf("its log %s does not say %q", c.log, c.readyLine)
 			return false, nil
 		}
+		lacks := ""
 		if a := c.closedAddress(ctx); a != "" {
-			missing = a + " accepts no connections"
-			return false, nil
-		}
-		if c.serves != nil {
+			lacks = a + " accepts no connections"
+		} else if c.serves != nil {
 			if err := c.serves(ctx); err != nil {
-				missing = err.Error()
-				return false, nil
+				lacks = err.Error()
 			}
+		}
+		if lacks != "" {
+			if ctx.Err() == nil { // else it says only that the time was over
+				missing = lacks
+			}
+			return false, nil
 		}
 		return true, nil
 	})
