@@ -50,7 +50,7 @@ func wayBack(k *knowledge) string {
 	case k.stopped:
 		return "Going back starts what was stopped and leaves maintenance mode on Kafka. Nothing is restored."
 	default:
-		return "Going back takes one update per channel that entered maintenance mode. Nothing is stopped."
+		return "Going back takes one update per channel that entered maintenance mode. Nothing is stopped or restored."
 	}
 }
 

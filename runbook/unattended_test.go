@@ -108,3 +108,12 @@ func TestAnAbortWaitsForProcessesThatAreBeingStopped(t *testing.T) {
 	require.NoError(t, r.Continue())
 	requireRolledBack(t, r)
 }
+
+func TestTheWayBackStartsAnOrdererThatDied(t *testing.T) {
+	r := unattended(t, "")
+	upTo(t, r, of(runbook.AwaitChannels, runbook.StepVerifyMaintenance))
+	r.Net.Kill("orderer1")
+	require.NoError(t, r.Continue())
+	requireRolledBack(t, r)
+	require.Equal(t, "cannot be read", r.Book.Snapshot().Problem.What)
+}
