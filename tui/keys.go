@@ -45,12 +45,12 @@ func (m *model) onKey(k tea.KeyMsg) tea.Cmd {
 	case m.filtering:
 		return m.filterKey(k)
 	}
-	b := keymap.Find(m.keys(), k.String())
+	b := keymap.Find(m.keys(), k)
 	if b == nil {
 		return nil
 	}
-	if b.Off != "" {
-		m.tell(b.Show + ": " + b.Text + ": not now, " + b.Off + ".")
+	if !b.Enabled() {
+		m.tell(b.Help().Key + ": " + b.Help().Desc + ": not now, " + b.Off + ".")
 		return nil
 	}
 	return m.do(b.Action)
@@ -109,8 +109,8 @@ func (m *model) goBack() {
 	switch {
 	case m.page == keymap.PageLog && m.logBack > 0:
 		m.logBack = 0
-	case m.page == keymap.PageLog && m.filter != "":
-		m.filter = ""
+	case m.page == keymap.PageLog && m.filter.Value() != "":
+		m.filter.Reset()
 		m.applyFilter(false)
 	case m.page == keymap.PageHelp || m.page == keymap.PageStep:
 		m.page, m.scroll = m.back, 0
@@ -201,7 +201,7 @@ func (m *model) chosen(d *dialog.State) tea.Cmd {
 	}
 	switch d.Kind {
 	case dialog.Gate:
-		text := d.Input
+		text := d.Input.Value()
 		if text == "" {
 			text = "yes"
 		}

@@ -3,6 +3,7 @@ package tui
 import (
 	"time"
 
+	"github.com/charmbracelet/bubbles/textinput"
 	tea "github.com/charmbracelet/bubbletea"
 
 	"raftmig/runbook"
@@ -47,7 +48,7 @@ type model struct {
 	logBack   int // rows that the sight lies before the newest; 0 follows
 	logWrap   bool
 	filtering bool // the filter has the keys
-	filter    string
+	filter    textinput.Model
 
 	dlg     *dialog.State
 	asked   string    // the question that opened by itself last
@@ -59,7 +60,7 @@ type model struct {
 
 func newModel(opts Options, l *link) model {
 	return model{
-		opts: opts, st: styles.New(opts.NoColor, opts.ASCII), link: l, following: true,
+		opts: opts, st: styles.New(opts.NoColor, opts.ASCII), link: l, following: true, filter: dialog.NewInput(),
 		log: logbuf.New(opts.logLines()), progress: map[runbook.EffectID]runbook.Progress{},
 	}
 }

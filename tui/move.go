@@ -3,6 +3,7 @@ package tui
 import (
 	"math"
 
+	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
 	"raftmig/tui/dialog"
@@ -62,8 +63,9 @@ func (m *model) moveBy(n int) {
 	case keymap.PageLog:
 		m.logBack = max(0, min(m.logBack-n, max(0, len(m.log.Shown())-1)))
 	default:
-		// The view stops at the end of its rows; so must the offset.
-		m.scroll = max(0, min(m.scroll+n, m.scrollEnd()))
+		v := m.textView(m.width, m.height-len(m.top())-1)
+		v.SetYOffset(m.scroll + n) // stops at the ends
+		m.scroll = v.YOffset
 	}
 }
 
@@ -85,22 +87,29 @@ func (m *model) selectStep(n int) {
 }
 
 func (m *model) applyFilter(important bool) {
-	m.log.SetFilter(m.filter, important)
+	m.log.SetFilter(m.filter.Value(), important)
 	m.logBack = 0
 }
+
+// The keys while the filter is typed.
+var (
+	keepFilter  = key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "keep"))
+	clearFilter = key.NewBinding(key.WithKeys("esc"), key.WithHelp("esc", "clear"))
+)
 
 // filterKey handles a key while the filter is typed. The filter is applied as it is typed.
 func (m *model) filterKey(k tea.KeyMsg) tea.Cmd {
 	_, important := m.log.Filter()
-	switch k.Type {
-	case tea.KeyCtrlC:
+	switch {
+	case key.Matches(k, dialog.Break):
 		m.filtering = false
 		return m.leave()
-	case tea.KeyEnter:
+	case key.Matches(k, keepFilter):
 		m.filtering = false
 		return m.ask()
-	case tea.KeyEsc:
-		m.filtering, m.filter = false, ""
+	case key.Matches(k, clearFilter):
+		m.filtering = false
+		m.filter.Reset()
 		m.applyFilter(important)
 		return m.ask()
 	default:

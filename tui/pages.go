@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
+	"github.com/charmbracelet/bubbles/viewport"
+	"github.com/charmbracelet/lipgloss"
 
 	"raftmig/tui/components"
 	"raftmig/tui/keymap"
 	"raftmig/tui/present"
 )
-
-func widthOf(s string) int { return ansi.StringWidth(s) }
 
 // stepsPage is the step list, the selected step, the effect in hand, the log.
 func (m *model) stepsPage(width, height int) []string {
@@ -47,21 +46,12 @@ func (m *model) stepsBeside(width, height int) []string {
 		left = 32
 	}
 	right := width - left - 3
-	list := components.StepList(m.st, present.StepRows(m.snap, m.now, m.step, height), m.step, left, height, false)
+	steps := components.StepList(m.st, present.StepRows(m.snap, m.now, m.step, height), m.step, left, height, false)
 	text := m.fitted(components.Brief(m.st, present.ExplainItems(m.snap.Steps[m.step], m.now), right), right, height)
 	text = append(text, m.matrixBelow(right, height-len(text))...)
-	var out []string
-	for i := range height {
-		l, r := strings.Repeat(" ", left), ""
-		if i < len(list) {
-			l = list[i]
-		}
-		if i < len(text) {
-			r = text[i]
-		}
-		out = append(out, strings.TrimRight(l+" "+m.st.Tone(present.Muted, m.st.Glyphs.Vertical)+" "+r, " "))
-	}
-	return out
+	bar := m.st.Of(present.Muted).Padding(0, 1).Render(strings.TrimSuffix(strings.Repeat(m.st.Border.Left+"\n", height), "\n"))
+	list := m.st.PlaceHorizontal(left, lipgloss.Left, strings.Join(steps, "\n"))
+	return strings.Split(lipgloss.JoinHorizontal(lipgloss.Top, list, bar, strings.Join(text, "\n")), "\n")
 }
 
 // matrixBelow fills room below the explanation with the matrix, if it is worth it.
@@ -86,7 +76,7 @@ func (m *model) channelsSum(width int) present.Line {
 		return append(sum, present.Span{Tone: present.Bad, Text: "; seen at " + present.Clock(m.snap.ObservedAt, nil)})
 	}
 	sum = append(sum, present.Span{Tone: present.Muted, Text: "; seen " + present.Age(m.now, m.snap.ObservedAt)})
-	if legend := "; * system"; widthOf(sum.String())+len(legend) <= width {
+	if legend := "; * system"; lipgloss.Width(sum.String())+len(legend) <= width {
 		sum = append(sum, present.Span{Tone: present.Muted, Text: legend})
 	}
 	return sum
@@ -245,33 +235,32 @@ func (m *model) helpKeys() []present.HelpKey {
 	}
 	var out []present.HelpKey
 	for _, b := range m2.keys() {
-		if b.Show == "" {
-			continue
+		if h := b.Help(); h.Key != "" {
+			out = append(out, present.HelpKey{Key: h.Key, Text: h.Desc, Off: b.Off})
 		}
-		out = append(out, present.HelpKey{Key: b.Show, Text: b.Text, Off: b.Off})
 	}
 	return out
 }
 
-func (m *model) textPage(width, height int) []string {
+// textView is the part of the page's text that is in sight. Where it does not
+// fit, the last row stays free for where that is.
+func (m *model) textView(width, height int) viewport.Model {
 	rows := m.textRows(width)
-	if len(rows) <= height {
-		return rows
+	if len(rows) > height {
+		height--
 	}
-	shown, above, below := components.Window(rows, m.scroll, height-1)
-	foot := fmt.Sprintf("rows %d to %d of %d", above+1, above+len(shown), len(rows))
-	if below > 0 {
-		foot += "; j scrolls"
-	}
-	return append(append([]string{}, shown...), m.st.Tone(present.Muted, components.Cut(m.st, foot, width)))
+	return components.Scroll(rows, m.scroll, width, max(0, height))
 }
 
-// scrollEnd is the furthest useful offset of the page's text.
-func (m *model) scrollEnd() int {
-	room := m.height - len(m.top()) - 1
-	rows := m.textRows(m.width)
-	if len(rows) <= room {
-		return 0
+func (m *model) textPage(width, height int) []string {
+	v := m.textView(width, height)
+	rows := strings.Split(v.View(), "\n")
+	if v.TotalLineCount() <= height {
+		return rows
 	}
-	return len(rows) - (room - 1)
+	foot := fmt.Sprintf("rows %d to %d of %d", v.YOffset+1, v.YOffset+v.VisibleLineCount(), v.TotalLineCount())
+	if !v.AtBottom() {
+		foot += "; j scrolls"
+	}
+	return append(rows, m.st.Tone(present.Muted, components.Cut(m.st, foot, width)))
 }

@@ -144,7 +144,8 @@ func (m *model) onSent(msg sentMsg) {
 	if msg.err != nil {
 		text := "Refused: " + present.Clean(msg.err.Error())
 		if m.dlg != nil && m.dlg.Sending {
-			m.dlg.Sending, m.dlg.Refused, m.dlg.Input = false, text, ""
+			m.dlg.Sending, m.dlg.Refused = false, text
+			m.dlg.Input.Reset()
 		} else {
 			m.tell(text)
 		}

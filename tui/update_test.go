@@ -119,10 +119,10 @@ func TestLettersOfANameAreNotKeys(t *testing.T) {
 	m, _ := at(t, "gate-severe", Options{})
 	m = press(m, "t", "q", "n", "a", "?", "backspace", "s")
 	require.False(t, m.left)
-	require.Equal(t, "qnas", m.dlg.Input)
+	require.Equal(t, "qnas", m.dlg.Input.Value())
 	require.Equal(t, keymap.PageSteps, m.page)
 	m = send(m, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("x\n\x1by"), Paste: true})
-	require.Equal(t, "qnasxy", m.dlg.Input, "control characters of a paste are typed")
+	require.Equal(t, "qnasxy", m.dlg.Input.Value(), "control characters of a paste are typed")
 	m = press(m, "ctrl+c")
 	require.True(t, m.left)
 }
@@ -285,13 +285,13 @@ func TestAQuestionWaitsUntilTheFilterIsTyped(t *testing.T) {
 	}
 	require.Nil(t, m.dlg)
 	m = press(m, "a", "d")
-	require.Equal(t, "lead", m.filter)
+	require.Equal(t, "lead", m.filter.Value())
 	require.Len(t, m.log.Shown(), 4, "three leader lines and one that talks of a leader")
 	m = press(m, "enter")
 	require.NotNil(t, m.dlg)
 	require.True(t, m.dlg.Grace)
 	m = press(send(m, graceMsg{m.graced}), "esc", "esc")
-	require.Empty(t, m.filter)
+	require.Empty(t, m.filter.Value())
 }
 
 func TestAPausedLogStaysWhereItIs(t *testing.T) {
@@ -341,7 +341,7 @@ func TestKeysThatComeTogetherAreTakenOneByOne(t *testing.T) {
 	require.Equal(t, 15, m.channel)
 	m = press(m, "l/lead")
 	require.True(t, m.filtering)
-	require.Equal(t, "lead", m.filter)
+	require.Equal(t, "lead", m.filter.Value())
 
 	m, r := at(t, "gate-plain", Options{})
 	m = send(m, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("y"), Paste: true})
@@ -349,7 +349,7 @@ func TestKeysThatComeTogetherAreTakenOneByOne(t *testing.T) {
 	require.Empty(t, r.sent, "a paste chose")
 	m, _ = at(t, "gate-severe", Options{})
 	m = press(m, "trehearsal-net")
-	require.Equal(t, "rehearsal-net", m.dlg.Input)
+	require.Equal(t, "rehearsal-net", m.dlg.Input.Value())
 }
 
 func TestEscAndAKeyRightAfterItAreTwoKeys(t *testing.T) {
@@ -360,7 +360,7 @@ func TestEscAndAKeyRightAfterItAreTwoKeys(t *testing.T) {
 	m = press(m, "g", "t", "x")
 	m = send(m, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("k"), Alt: true})
 	require.False(t, m.dlg.Typing)
-	require.Empty(t, m.dlg.Input)
+	require.Empty(t, m.dlg.Input.Value())
 	require.Empty(t, r.sent)
 }
 
@@ -429,8 +429,8 @@ func TestNothingIsSentButByEnterInADialog(t *testing.T) {
 			switch {
 			case k != "enter" || before.dlg == nil || before.dlg.Choice == 0:
 				rt.Fatalf("%s sent %v", k, r.sent)
-			case r.sent[0].Kind == runbook.EventConfirmed && before.dlg.Kind == dialog.Gate && before.snap.Gate.Severe && before.dlg.Input != "rehearsal-net":
-				rt.Fatalf("%q passed the severe gate", before.dlg.Input)
+			case r.sent[0].Kind == runbook.EventConfirmed && before.dlg.Kind == dialog.Gate && before.snap.Gate.Severe && before.dlg.Input.Value() != "rehearsal-net":
+				rt.Fatalf("%q passed the severe gate", before.dlg.Input.Value())
 			}
 			r.sent = nil
 		}

@@ -4,10 +4,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/charmbracelet/x/ansi"
+	"github.com/charmbracelet/bubbles/key"
+	"github.com/charmbracelet/lipgloss"
 
 	"raftmig/runbook"
 	"raftmig/tui/components"
+	"raftmig/tui/dialog"
 	"raftmig/tui/keymap"
 	"raftmig/tui/present"
 )
@@ -24,19 +26,16 @@ func (m model) View() string {
 	if m.width <= 0 || m.height <= 0 {
 		return ""
 	}
-	rows := m.top()
-	bottom := m.bottom()
-	room := max(0, m.height-len(rows)-1)
-	body := m.body(m.width, room)
-	for len(body) < room {
-		body = append(body, "")
+	top := m.top()
+	body := m.st.NewStyle()
+	if room := m.height - len(top) - 1; room > 0 {
+		body = body.Height(room).MaxHeight(room).SetString(strings.Join(m.body(m.width, room), "\n"))
+		top = append(top, body.String())
 	}
-	rows = append(append(rows, body[:room]...), bottom)
-	rows = rows[:m.height]
+	// Wider or higher only where a screen is too small for any layout.
+	screen := m.st.NewStyle().MaxWidth(m.width).MaxHeight(m.height).Render(strings.Join(append(top, m.bottom()), "\n"))
+	rows := strings.Split(screen, "\n")
 	for i, r := range rows {
-		if widthOf(r) > m.width { // only where a screen is too small for any layout
-			r = ansi.Truncate(r, m.width, "")
-		}
 		rows[i] = strings.TrimRight(r, " ")
 	}
 	return strings.Join(rows, "\n")
@@ -109,9 +108,9 @@ func (m *model) header() string {
 	add(present.Strong, present.Clean(s.Plan.Network))
 	head := components.FitLine(m.st, line, max(8, m.width-badgeWidth-3))
 	line = nil
-	rest := m.width - badgeWidth - 2 - widthOf(head)
+	rest := m.width - badgeWidth - 2 - lipgloss.Width(head)
 	add = func(tone present.Tone, text string) { // what does not fit is left out
-		if text != "" && widthOf(line.String())+2+widthOf(text) <= rest {
+		if text != "" && lipgloss.Width(line.String())+2+lipgloss.Width(text) <= rest {
 			line = append(line, present.Span{Text: "  "}, present.Span{Tone: tone, Text: text})
 		}
 	}
@@ -185,30 +184,28 @@ func (m *model) tabs() string {
 func (m *model) bottom() string {
 	switch {
 	case m.filtering:
-		return components.Cut(m.st, "filter: "+m.filter+"_   enter: keep   esc: clear", m.width)
+		hints := components.Hints(m.st, nil, []key.Binding{keepFilter, clearFilter}, m.width/2)
+		room := max(12, m.width-lipgloss.Width(hints)-3)
+		in := components.Input(m.st, m.filter, "filter: ", present.Normal, room)
+		return lipgloss.JoinHorizontal(lipgloss.Top, m.st.PlaceHorizontal(room, lipgloss.Left, in), "   ", hints)
 	case m.notice != "":
 		return m.st.Tone(present.Strong, components.Cut(m.st, m.notice, m.width))
+	case m.dlg != nil && m.dlg.Typing:
+		return components.Hints(m.st, nil, []key.Binding{dialog.Send, dialog.Wait, dialog.Break}, m.width)
 	case m.dlg != nil:
-		if m.dlg.Typing {
-			return components.Hints(m.st, []components.Hint{{Key: "enter", Text: "send"}, {Key: "esc", Text: "wait"}, {Key: "ctrl-c", Text: "leave"}}, m.width)
-		}
-		return components.Hints(m.st, []components.Hint{{Key: "enter", Text: "take the choice"}, {Key: "esc", Text: "back"}, {Key: "q", Text: "leave"}}, m.width)
+		return components.Hints(m.st, nil, []key.Binding{dialog.Take, dialog.Back, dialog.Exit}, m.width)
 	}
-	var hints []components.Hint
-	room := m.width - len("? help  q leave  ")
+	var page, always []key.Binding
 	for _, b := range m.keys() {
-		if b.Hint == "" || b.Off != "" || b.Action == keymap.Help || b.Action == keymap.Leave {
-			continue
+		switch {
+		case b.Hint == "":
+		case b.Action == keymap.Help || b.Action == keymap.Leave:
+			always = append(always, b.Short())
+		default:
+			page = append(page, b.Short())
 		}
-		w := len(b.Show) + len(b.Hint) + 3
-		if w > room {
-			break
-		}
-		room -= w
-		hints = append(hints, components.Hint{Key: b.Show, Text: b.Hint})
 	}
-	hints = append(hints, components.Hint{Key: "?", Text: "help"}, components.Hint{Key: "q", Text: "leave"})
-	return components.Hints(m.st, hints, m.width)
+	return components.Hints(m.st, page, always, m.width)
 }
 
 // activity says what is being done now, and how far it is.

@@ -31,13 +31,13 @@ func deadLink() *link {
 
 func press(m model, keys ...string) model {
 	for _, k := range keys {
-		next, _ := m.Update(key(k))
+		next, _ := m.Update(keyMsg(k))
 		m = next.(model)
 	}
 	return m
 }
 
-func key(k string) tea.KeyMsg {
+func keyMsg(k string) tea.KeyMsg {
 	types := map[string]tea.KeyType{
 		"enter": tea.KeyEnter, "esc": tea.KeyEsc, "up": tea.KeyUp, "down": tea.KeyDown, "ctrl+c": tea.KeyCtrlC, "tab": tea.KeyTab,
 		"backspace": tea.KeyBackspace, "left": tea.KeyLeft, "right": tea.KeyRight, "end": tea.KeyEnd, "home": tea.KeyHome, "pgdown": tea.KeyPgDown,

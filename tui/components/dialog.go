@@ -3,7 +3,8 @@ package components
 import (
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
+	"github.com/charmbracelet/bubbles/textinput"
+	"github.com/charmbracelet/lipgloss"
 
 	"raftmig/tui/dialog"
 	"raftmig/tui/present"
@@ -39,14 +40,14 @@ func Dialog(st styles.Styles, text present.DialogText, d *dialog.State, width, h
 			body = append(body, "")
 		}
 	default:
-		shown, above, below := Window(rows, d.Scroll, room-1)
-		body = append(body, shown...)
-		body = append(body, st.Tone(present.Muted, Cut(st, more(above, below), inner)))
+		v := Scroll(rows, d.Scroll, inner, room-1)
+		remark := more(v.YOffset, v.TotalLineCount()-v.YOffset-v.VisibleLineCount())
+		body = append(body, v.View(), st.Tone(present.Muted, Cut(st, remark, inner)))
 	}
 	body = append(body, foot...)
 	if !boxed {
-		out := append([]string{st.Tone(text.Tone, Cut(st, text.Title, width))}, body...)
-		return out[:min(len(out), height)]
+		body = append([]string{st.Tone(text.Tone, Cut(st, text.Title, width))}, body...)
+		return strings.Split(st.NewStyle().MaxHeight(height).Render(strings.Join(body, "\n")), "\n")
 	}
 	return box(st, text, body, inner)
 }
@@ -62,15 +63,13 @@ func more(above, below int) string {
 	}
 }
 
+// box frames the body. lipgloss has no borders with titles: the upper one is drawn here.
 func box(st styles.Styles, text present.DialogText, body []string, inner int) []string {
-	g := st.Glyphs
-	title := " " + Cut(st, text.Title, inner-4) + " "
-	fill := strings.Repeat(g.Horizontal, max(0, inner+1-ansi.StringWidth(title)))
-	out := []string{g.TopLeft + g.Horizontal + st.Tone(text.Tone, title) + fill + g.TopRight}
-	for _, r := range body {
-		out = append(out, g.Vertical+" "+r+spaces(inner-ansi.StringWidth(r))+" "+g.Vertical)
-	}
-	return append(out, g.BottomLeft+strings.Repeat(g.Horizontal, inner+2)+g.BottomRight)
+	b := st.Border
+	title := b.TopLeft + b.Top + st.Tone(text.Tone, " "+Cut(st, text.Title, inner-4)+" ")
+	title = st.PlaceHorizontal(inner+3, lipgloss.Left, title, lipgloss.WithWhitespaceChars(b.Top)) + b.TopRight
+	frame := st.NewStyle().Border(b).BorderTop(false).Padding(0, 1).Width(inner + 2)
+	return append([]string{title}, strings.Split(frame.Render(strings.Join(body, "\n")), "\n")...)
 }
 
 // dialogFoot is the part that never scrolls away.
@@ -78,7 +77,7 @@ func dialogFoot(st styles.Styles, text present.DialogText, d *dialog.State, widt
 	var out []string
 	if d.Typing {
 		out = append(out, Cut(st, "Type "+text.Typed+" and enter. Esc: wait.", width),
-			st.Tone(present.Strong, "> ")+tail(d.Input, width-3)+st.Selected(" "))
+			Input(st, d.Input, "> ", present.Strong, width))
 	} else {
 		for i, c := range text.Choice {
 			out = append(out, choiceLine(st, c, i == d.Choice, i == 0, width))
@@ -123,10 +122,12 @@ func choiceLine(st styles.Styles, c present.Choice, selected, isDefault bool, wi
 	}
 }
 
-// tail is the end of an input that is wider than its field.
-func tail(s string, width int) string {
-	if w := ansi.StringWidth(s); w > width {
-		return ansi.TruncateLeft(s, w-width, "")
-	}
-	return s
+// Input is an open text input in at most width columns, with its cursor. The
+// cursor does not blink: that would cost bytes while nothing happens.
+func Input(st styles.Styles, in textinput.Model, prompt string, tone present.Tone, width int) string {
+	in.Prompt, in.PromptStyle, in.TextStyle = prompt, st.Of(tone), st.NewStyle()
+	in.Cursor.Style, in.Cursor.TextStyle = in.TextStyle, in.TextStyle
+	in.Width = max(1, width-lipgloss.Width(prompt)-1)
+	in.SetCursor(in.Position()) // brings the cursor into the width
+	return in.View()
 }

@@ -6,6 +6,8 @@ package components
 import (
 	"strings"
 
+	"github.com/charmbracelet/bubbles/viewport"
+	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
 
 	"raftmig/tui/present"
@@ -25,13 +27,11 @@ func Cut(st styles.Styles, text string, width int) string {
 
 // Pad cuts and fills plain text to exactly width columns.
 func Pad(st styles.Styles, text string, width int) string {
-	text = Cut(st, text, width)
-	return text + spaces(width-ansi.StringWidth(text))
+	return st.PlaceHorizontal(width, lipgloss.Left, Cut(st, text, width))
 }
 
 func padLeft(st styles.Styles, text string, width int) string {
-	text = Cut(st, text, width)
-	return spaces(width-ansi.StringWidth(text)) + text
+	return st.PlaceHorizontal(width, lipgloss.Right, Cut(st, text, width))
 }
 
 func spaces(n int) string { return strings.Repeat(" ", max(0, n)) }
@@ -53,8 +53,7 @@ func FitLine(st styles.Styles, l present.Line, width int) string {
 
 // PadLine renders a line in exactly width columns.
 func PadLine(st styles.Styles, l present.Line, width int) string {
-	s := FitLine(st, l, width)
-	return s + spaces(width-ansi.StringWidth(s))
+	return st.PlaceHorizontal(width, lipgloss.Left, FitLine(st, l, width))
 }
 
 // Wrap breaks a line into rows of at most width columns, at spaces where it can.
@@ -168,8 +167,7 @@ func renderItems(st styles.Styles, items []present.Item, width int, brief bool) 
 		for i, row := range Wrap(it.Line, width-indent) {
 			lead := spaces(indent)
 			if i == 0 && it.Label != "" {
-				lead = st.Tone(present.Label, Cut(st, it.Label, indent-1))
-				lead += spaces(indent - ansi.StringWidth(lead))
+				lead = st.PlaceHorizontal(indent, lipgloss.Left, st.Tone(present.Label, Cut(st, it.Label, indent-1)))
 			}
 			out = append(out, strings.TrimRight(lead+st.Line(row), " "))
 		}
@@ -177,10 +175,11 @@ func renderItems(st styles.Styles, items []present.Item, width int, brief bool) 
 	return out
 }
 
-// Window cuts height rows out of rows at offset off, and says how many rows
-// are above and below.
-func Window(rows []string, off, height int) (shown []string, above, below int) {
-	off = max(0, min(off, len(rows)-height))
-	end := min(len(rows), off+max(0, height))
-	return rows[off:end], off, len(rows) - end
+// Scroll is a viewport of width columns and height rows on rows, from row off
+// on; where that is beyond the last rows, these are in sight.
+func Scroll(rows []string, off, width, height int) viewport.Model {
+	v := viewport.New(width, height)
+	v.SetContent(strings.Join(rows, "\n"))
+	v.SetYOffset(off)
+	return v
 }

@@ -4,8 +4,8 @@
 package dialog
 
 import (
-	"unicode"
-
+	"github.com/charmbracelet/bubbles/key"
+	"github.com/charmbracelet/bubbles/textinput"
 	tea "github.com/charmbracelet/bubbletea"
 
 	"raftmig/tui/present"
@@ -24,16 +24,13 @@ const (
 	Lost
 )
 
-// maxInput bounds what can be typed; network names are shorter.
-const maxInput = 256
-
 // State is an open dialog.
 type State struct {
 	Kind   Kind
-	ID     string // what it is about; the same question does not open twice
-	Choice int    // selected; 0 is the default, which changes nothing
-	Typing bool   // the input has the keys
-	Input  string
+	ID     string          // what it is about; the same question does not open twice
+	Choice int             // selected; 0 is the default, which changes nothing
+	Typing bool            // the input has the keys
+	Input  textinput.Model // empty unless Typing
 	Scroll int
 	// Grace is set while keys are swallowed: the dialog opened by itself and
 	// the keyboard has not been quiet since. Seq numbers the quiet periods.
@@ -57,40 +54,58 @@ const (
 	Disabled         // the choice cannot be taken; Refused says why
 )
 
+// The keys of a dialog, beside the letters of its choices.
+var (
+	Take  = key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "take the choice"))
+	Send  = key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "send"))
+	Back  = key.NewBinding(key.WithKeys("esc", "backspace"), key.WithHelp("esc", "back"))
+	Wait  = key.NewBinding(key.WithKeys("esc"), key.WithHelp("esc", "wait"))
+	Exit  = key.NewBinding(key.WithKeys("q", "ctrl+c"), key.WithHelp("q", "leave"))
+	Break = key.NewBinding(key.WithKeys("ctrl+c"), key.WithHelp("ctrl-c", "leave")) // while typing
+
+	prev     = key.NewBinding(key.WithKeys("up", "k", "shift+tab"))
+	next     = key.NewBinding(key.WithKeys("down", "j", "tab"))
+	pageUp   = key.NewBinding(key.WithKeys("pgup", "K"))
+	pageDown = key.NewBinding(key.WithKeys("pgdown", "J", " "))
+)
+
 // Key handles a key. text is what the dialog reads now.
 func (d *State) Key(k tea.KeyMsg, text present.DialogText) Verdict {
-	if k.Type == tea.KeyCtrlC {
+	switch {
+	case key.Matches(k, Break):
 		return Quit
-	}
-	if d.Grace {
+	case d.Grace:
 		return Swallow
-	}
-	if d.Typing {
+	case d.Typing:
 		return d.typed(k, text)
-	}
-	switch k.String() {
-	case "q":
+	case key.Matches(k, Exit):
 		return Quit
-	case "esc", "backspace":
+	case key.Matches(k, Back):
 		return Close
-	case "up", "k", "shift+tab":
+	case key.Matches(k, prev):
 		d.Choice = max(0, d.Choice-1)
-	case "down", "j", "tab":
+	case key.Matches(k, next):
 		d.Choice = min(len(text.Choice)-1, d.Choice+1)
-	case "pgdown", "J", " ":
+	case key.Matches(k, pageDown):
 		d.Scroll += 5
-	case "pgup", "K":
+	case key.Matches(k, pageUp):
 		d.Scroll = max(0, d.Scroll-5)
-	case "enter":
+	case key.Matches(k, Take):
 		return d.choose(text)
 	default:
-		for i, c := range text.Choice {
-			if c.Key == k.String() {
-				d.Choice, d.Refused = i, ""
-				if text.Typed != "" && i == 1 { // the letter goes straight to typing
-					return d.choose(text)
-				}
-				return Stay
+		return d.letter(k.String(), text)
+	}
+	return Stay
+}
+
+// letter selects the choice with a letter. Where a name must be typed, it goes
+// straight to typing.
+func (d *State) letter(k string, text present.DialogText) Verdict {
+	for i, c := range text.Choice {
+		if c.Key == k {
+			d.Choice, d.Refused = i, ""
+			if text.Typed != "" && i == 1 {
+				return d.choose(text)
 			}
 		}
 	}
@@ -112,7 +127,7 @@ func (d *State) choose(text present.DialogText) Verdict {
 	case d.Choice == 0:
 		return Close
 	case text.Typed != "":
-		d.Typing, d.Refused = true, ""
+		d.Typing, d.Refused, d.Input = true, "", NewInput()
 		return Stay
 	default:
 		return Chosen
@@ -121,41 +136,21 @@ func (d *State) choose(text present.DialogText) Verdict {
 
 // typed handles a key of the input. Only the exact name answers.
 func (d *State) typed(k tea.KeyMsg, text present.DialogText) Verdict {
-	switch k.Type {
-	case tea.KeyEsc:
-		d.Typing, d.Input, d.Refused, d.Choice = false, "", "", 0
-	case tea.KeyEnter:
+	switch {
+	case key.Matches(k, Wait):
+		d.Typing, d.Input, d.Refused, d.Choice = false, textinput.Model{}, "", 0
+	case key.Matches(k, Send):
 		if d.Sending {
 			return Stay
 		}
-		if d.Input == text.Typed {
+		if d.Input.Value() == text.Typed {
 			return Chosen
 		}
 		d.Refused = "That is not the name: nothing was done. Type it exactly, or press esc to wait."
-		d.Input = ""
+		d.Input.Reset()
 	default:
 		d.Input = Edit(d.Input, k)
 		d.Refused = ""
 	}
 	return Stay
-}
-
-// Edit is what a one-line input holds after a key: letters and pastes are
-// added, backspace takes one, ctrl-u all. Control characters are left out.
-func Edit(in string, k tea.KeyMsg) string {
-	switch k.Type {
-	case tea.KeyRunes, tea.KeySpace:
-		for _, r := range k.Runes {
-			if !unicode.IsControl(r) && len(in) < maxInput {
-				in += string(r)
-			}
-		}
-	case tea.KeyBackspace:
-		if rs := []rune(in); len(rs) > 0 {
-			in = string(rs[:len(rs)-1])
-		}
-	case tea.KeyCtrlU:
-		in = ""
-	}
-	return in
 }

@@ -4,6 +4,12 @@
 // ctrl-a, -b, -s, -q, -z or alt, which terminals, multiplexers and shells take.
 package keymap
 
+import (
+	"fmt"
+
+	"github.com/charmbracelet/bubbles/key"
+)
+
 // Action is what a key asks for.
 type Action int
 
@@ -54,14 +60,38 @@ const (
 	PageStep // one step in full
 )
 
-// Binding is one action with its keys.
+// Binding is one action with its keys and their help; without help, another
+// binding's help covers it. It is disabled if and only if Off is not empty.
 type Binding struct {
+	key.Binding
 	Action Action
-	Keys   []string // as bubbletea names them
-	Show   string   // as the help shows them; "" where another binding's help covers it
-	Text   string
 	Hint   string // short text for the bottom row, "" if not shown there
 	Off    string // why it cannot be used now, "" if it can
+}
+
+// bind makes a binding; show are the keys as the help shows them, "" for none.
+func bind(a Action, show, text string, keys ...string) Binding {
+	return Binding{Action: a, Binding: key.NewBinding(key.WithKeys(keys...), key.WithHelp(show, text))}
+}
+
+// hint puts the binding into the bottom row.
+func (b Binding) hint(text string) Binding {
+	b.Hint = text
+	return b
+}
+
+// off disables the binding for a reason; "" enables it.
+func (b Binding) off(why string) Binding {
+	b.Off = why
+	b.SetEnabled(why == "")
+	return b
+}
+
+// Short is the binding as the bottom row shows it.
+func (b Binding) Short() key.Binding {
+	k := b.Binding
+	k.SetHelp(k.Help().Key, b.Hint)
+	return k
 }
 
 // Context is what decides whether an action can be used.
@@ -85,15 +115,15 @@ func Bindings(c Context) []Binding {
 	out = append(out, moveBindings(c)...)
 	out = append(out, actBindings(c)...)
 	return append(out,
-		Binding{Action: Steps, Keys: []string{"s", "1"}, Show: "s c l", Text: "pages: steps, channels, log of the orderers"},
-		Binding{Action: Channels, Keys: []string{"c", "2"}},
-		Binding{Action: Log, Keys: []string{"l", "3"}},
-		Binding{Action: Evidence, Keys: []string{"e", "4"}, Show: "e f", Text: "pages: evidence of a step, findings of the checks"},
-		Binding{Action: Findings, Keys: []string{"f", "5"}},
-		Binding{Action: NextPage, Keys: []string{"tab"}, Show: "tab", Text: "next page; the keys 1 to 5 are the pages too"},
-		Binding{Action: Redraw, Keys: []string{"u", "ctrl+l"}, Show: "u", Text: "draw the screen anew"},
-		Binding{Action: Help, Keys: []string{"?"}, Show: "?", Text: "this help", Hint: "help"},
-		Binding{Action: Leave, Keys: []string{"q", "ctrl+c"}, Show: "q", Text: pick(c.InProcess, "leave; it ends this process (asks first)", "leave this screen; the run goes on"), Hint: "leave"},
+		bind(Steps, "s c l", "pages: steps, channels, log of the orderers", "s", "1"),
+		bind(Channels, "", "", "c", "2"),
+		bind(Log, "", "", "l", "3"),
+		bind(Evidence, "e f", "pages: evidence of a step, findings of the checks", "e", "4"),
+		bind(Findings, "", "", "f", "5"),
+		bind(NextPage, "tab", "next page; the keys 1 to 5 are the pages too", "tab"),
+		bind(Redraw, "u", "draw the screen anew", "u", "ctrl+l"),
+		bind(Help, "?", "this help", "?").hint("help"),
+		bind(Leave, "q", pick(c.InProcess, "leave; it ends this process (asks first)", "leave this screen; the run goes on"), "q", "ctrl+c").hint("leave"),
 	)
 }
 
@@ -105,21 +135,21 @@ func pageBindings(c Context) []Binding {
 			off = "the current step is selected"
 		}
 		return []Binding{
-			{Action: Open, Keys: []string{"enter"}, Show: "enter", Text: "the selected step in full", Hint: "details"},
-			{Action: Current, Keys: []string{"t"}, Show: "t", Text: "back to the current step, and follow it", Off: off},
+			bind(Open, "enter", "the selected step in full", "enter").hint("details"),
+			bind(Current, "t", "back to the current step, and follow it", "t").off(off),
 		}
 	case PageStep, PageEvidence:
 		return []Binding{
-			{Action: Next, Keys: []string{"n", "right"}, Show: "n", Text: "next step", Hint: "next step"},
-			{Action: Prev, Keys: []string{"b", "left"}, Show: "b", Text: "step before", Hint: "step before"},
-			{Action: Current, Keys: []string{"t"}, Show: "t", Text: "to the current step"},
+			bind(Next, "n", "next step", "n", "right").hint("next step"),
+			bind(Prev, "b", "step before", "b", "left").hint("step before"),
+			bind(Current, "t", "to the current step", "t"),
 		}
 	case PageLog:
 		return []Binding{
-			{Action: Filter, Keys: []string{"/"}, Show: "/", Text: "show only lines with these words", Hint: "filter"},
-			{Action: Follow, Keys: []string{"p"}, Show: "p", Text: "pause, or follow the newest line", Hint: pick(c.Following, "pause", "follow")},
-			{Action: Marks, Keys: []string{"m"}, Show: "m", Text: "only leaders, warnings and errors, or all", Hint: "marked only"},
-			{Action: Wrap, Keys: []string{"w"}, Show: "w", Text: "wrap long lines, or cut them", Hint: "wrap"},
+			bind(Filter, "/", "show only lines with these words", "/").hint("filter"),
+			bind(Follow, "p", "pause, or follow the newest line", "p").hint(pick(c.Following, "pause", "follow")),
+			bind(Marks, "m", "only leaders, warnings and errors, or all", "m").hint("marked only"),
+			bind(Wrap, "w", "wrap long lines, or cut them", "w").hint("wrap"),
 		}
 	default:
 		return nil
@@ -134,13 +164,13 @@ func moveBindings(c Context) []Binding {
 		what = "scroll"
 	}
 	out := []Binding{
-		{Action: Up, Keys: []string{"k", "up"}, Show: "k j", Text: what + ", or the arrows"},
-		{Action: Down, Keys: []string{"j", "down"}},
-		{Action: PageUp, Keys: []string{"pgup", "K"}, Show: "K J", Text: "half a screen up, down, or pgup, pgdn, space"},
-		{Action: PageDown, Keys: []string{"pgdown", "J", " "}},
-		{Action: Top, Keys: []string{"home", "<"}, Show: "< >", Text: "to the start, to the end, or home, end"},
-		{Action: Bottom, Keys: []string{"end", ">", "G"}},
-		{Action: Back, Keys: []string{"esc", "backspace"}, Show: "esc", Text: "one level back"},
+		bind(Up, "k j", what+", or the arrows", "k", "up"),
+		bind(Down, "", "", "j", "down"),
+		bind(PageUp, "K J", "half a screen up, down, or pgup, pgdn, space", "pgup", "K"),
+		bind(PageDown, "", "", "pgdown", "J", " "),
+		bind(Top, "< >", "to the start, to the end, or home, end", "home", "<"),
+		bind(Bottom, "", "", "end", ">", "G"),
+		bind(Back, "esc", "one level back", "esc", "backspace"),
 	}
 	return out
 }
@@ -149,54 +179,47 @@ func actBindings(c Context) []Binding {
 	act := func(b Binding, off string) Binding {
 		switch {
 		case c.ReadOnly:
-			b.Off = "this terminal is read-only"
+			off = "this terminal is read-only"
 		case !c.Known:
-			b.Off = "nothing has been received from the run yet"
+			off = "nothing has been received from the run yet"
 		case c.Ended:
-			b.Off = "the run has ended"
+			off = "the run has ended"
 		case c.Lost:
-			b.Off = "the connection to the run is lost"
-		default:
-			b.Off = off
+			off = "the connection to the run is lost"
 		}
-		if b.Off != "" {
-			b.Hint = ""
-		}
-		return b
+		return b.off(off)
 	}
-	answerOff := "nothing waits for an answer"
 	still := "no step has failed"
 	if c.Still {
 		still = ""
 	}
-	answer := Binding{Action: Answer, Keys: []string{"g"}, Show: "g", Text: "answer what the run waits for"}
+	answer := bind(Answer, "g", "answer what the run waits for", "g")
 	switch {
 	case c.Lost && !c.Ended:
-		answer.Text, answer.Hint = "reattach to the run", "lost: reattach"
+		answer = bind(Answer, "g", "reattach to the run", "g").hint("lost: reattach")
+	case (c.Waiting || c.Still) && c.ReadOnly: // looking is allowed
+		answer = answer.hint("look")
 	case c.Waiting || c.Still:
-		answer.Hint = "answer"
-		answer = act(answer, "")
-		if c.ReadOnly { // looking is allowed
-			answer.Off, answer.Hint = "", "look"
-		}
+		answer = act(answer.hint("answer"), "")
 	default:
-		answer.Off = answerOff
+		answer = answer.off("nothing waits for an answer")
 	}
 	return []Binding{
 		answer,
-		act(Binding{Action: Retry, Keys: []string{"r"}, Show: "r", Text: "retry the failed step", Hint: "retry"}, still),
-		act(Binding{Action: Abort, Keys: []string{"a"}, Show: "a", Text: "abort: back to Kafka (asks first)", Hint: "abort"}, c.AbortOff),
-		act(Binding{Action: GiveUp, Keys: []string{"x"}, Show: "x", Text: "give up: end the run where it stands (asks first)"}, still),
+		act(bind(Retry, "r", "retry the failed step", "r").hint("retry"), still),
+		act(bind(Abort, "a", "abort: back to Kafka (asks first)", "a").hint("abort"), c.AbortOff),
+		act(bind(GiveUp, "x", "give up: end the run where it stands (asks first)", "x"), still),
 	}
 }
 
-// Find is the binding of a key, nil if the key does nothing.
-func Find(bs []Binding, key string) *Binding {
+// Find is the binding of a key, nil if the key does nothing. It finds disabled
+// ones too: they say why.
+func Find(bs []Binding, k fmt.Stringer) *Binding {
 	for i := range bs {
-		for _, k := range bs[i].Keys {
-			if k == key {
-				return &bs[i]
-			}
+		on := bs[i].Binding
+		on.SetEnabled(true)
+		if key.Matches(k, on) {
+			return &bs[i]
 		}
 	}
 	return nil

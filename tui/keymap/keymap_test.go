@@ -12,7 +12,7 @@ func TestNoKeyMeansTwoThingsOnAPage(t *testing.T) {
 	for _, p := range pages {
 		seen := map[string]bool{}
 		for _, b := range Bindings(Context{Page: p, Known: true}) {
-			for _, k := range b.Keys {
+			for _, k := range b.Keys() {
 				require.False(t, seen[k], "page %d: %q twice", p, k)
 				seen[k] = true
 			}
@@ -26,11 +26,11 @@ func TestEveryActionHasAPlainKeyAndNoneNeedsOneThatTerminalsTake(t *testing.T) {
 	for _, p := range pages {
 		for _, b := range Bindings(Context{Page: p, Known: true}) {
 			plain := false
-			for _, k := range b.Keys {
+			for _, k := range b.Keys() {
 				require.False(t, taken[k] || len(k) > 4 && k[:4] == "alt+", "%q is taken", k)
 				plain = plain || len(k) == 1 || named[k]
 			}
-			require.True(t, plain, "%s has no plain key", b.Text)
+			require.True(t, plain, "%s has no plain key", b.Help().Desc)
 		}
 	}
 }
@@ -39,6 +39,7 @@ func TestWhatCannotBeUsedSaysWhy(t *testing.T) {
 	off := func(c Context, a Action) string {
 		for _, b := range Bindings(c) {
 			if b.Action == a {
+				require.Equal(t, b.Off == "", b.Enabled(), "the reason and the binding contradict each other")
 				return b.Off
 			}
 		}
