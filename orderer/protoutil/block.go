@@ -79,8 +79,11 @@ func BlockDataHash(d *cb.BlockData) []byte {
 }
 
 // UnmarshalBlock decodes a block and checks that header, data and metadata
-// are present.
+// are present. The block may refer to b, which must not be changed afterwards.
 func UnmarshalBlock(b []byte) (*cb.Block, error) {
+	if block, ok := splitBlock(b); ok {
+		return block, nil
+	}
 	block := &cb.Block{}
 	if err := proto.Unmarshal(b, block); err != nil {
 		return nil, fmt.Errorf("error unmarshalling Block: %w", err)

@@ -44,7 +44,7 @@ type Options struct {
 	FabricOrderer string
 	// Program is the raftmig that the nodes run; "" for the one that runs now.
 	Program string
-	// ProfileDir is a folder for CPU profiles, one for each node and round; "" for none.
+	// ProfileDir is a folder for CPU and heap profiles of each node and round; "" for none.
 	ProfileDir string
 	// Say is told what happens; it may be nil.
 	Say func(text string)

@@ -109,15 +109,19 @@ func parseUsage(stat, status []byte) (u usage, err error) {
 	return u, nil
 }
 
-// startProfiles begins to profile all nodes for as long as a measurement
-// takes. The function that it returns waits for the files.
+// startProfiles begins to profile the processor time of all nodes for as long
+// as a measurement takes; the heap is looked at towards its end. The function that it returns waits for the files.
 func (s *subject) startProfiles(ctx context.Context, round int) func() error {
 	seconds := max(1, int(s.o.Duration/time.Second)-1)
 	var g errgroup.Group
 	for name, address := range s.pprof {
 		g.Go(func() error {
-			file := filepath.Join(s.o.ProfileDir, fmt.Sprintf("%s-%s-%d-%s.pprof", s.engine, s.o.Consensus, round, name))
-			return fetchProfile(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", address, seconds), file)
+			file := filepath.Join(s.o.ProfileDir, fmt.Sprintf("%s-%s-%d-%s", s.engine, s.o.Consensus, round, name))
+			url := fmt.Sprintf("http://%s/debug/pprof/", address)
+			if err := fetchProfile(ctx, fmt.Sprintf("%sprofile?seconds=%d", url, seconds), file+".pprof"); err != nil {
+				return err
+			}
+			return fetchProfile(ctx, url+"heap", file+".heap")
 		})
 	}
 	return g.Wait

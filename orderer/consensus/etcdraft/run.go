@@ -265,7 +265,7 @@ func (c *Chain) cutPending() bool {
 func (c *Chain) propose(batch []*protoutil.Message, config bool) {
 	block := c.creator.next(batch)
 	c.log.Infof("Created block [%d], there are %d blocks in flight", block.Header.Number, c.leadership.inflight)
-	data := protoutil.MustMarshal(block)
+	data := protoutil.MarshalBlock(block)
 	c.made = append(c.made, madeBlock{block: block, data: data})
 	c.leadership.proposed(config)
 	c.node.propose(&proposal{
