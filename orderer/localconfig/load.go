@@ -9,14 +9,15 @@ import (
 	"strings"
 )
 
-// FileName is the name of the configuration file.
+// FileName is the name of the configuration file; orderer.yml is found too.
 const FileName = "orderer.yaml"
 
 // Load reads the configuration. environ has the form of os.Environ; it holds
-// the overrides and, where dir is empty, FABRIC_CFG_PATH. Without either the
-// file is looked for in the working directory and in /etc/hyperledger/fabric.
+// the overrides and, where dir is empty, FABRIC_CFG_PATH. Where that is unset or
+// has no such file, the file is looked for in the working directory and in
+// /etc/hyperledger/fabric, as Fabric does; in the second case a note says so.
 func Load(dir string, environ []string) (*TopLevel, error) {
-	path, err := find(dir, environ)
+	path, note, err := find(dir, environ)
 	if err != nil {
 		return nil, fmt.Errorf("Error reading configuration: %w", err) //nolint:staticcheck // Fabric's text
 	}
@@ -24,26 +25,39 @@ func Load(dir string, environ []string) (*TopLevel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("Error reading configuration: %w", err) //nolint:staticcheck // Fabric's text
 	}
-	return Parse(path, b, environ)
+	c, err := Parse(path, b, environ)
+	if err == nil && note != "" {
+		c.notes = append([]Note{{true, note}}, c.notes...)
+	}
+	return c, err
 }
 
-func find(dir string, environ []string) (string, error) {
+func find(dir string, environ []string) (path, note string, err error) {
 	dirs := []string{dir}
 	if dir == "" {
 		dirs = []string{".", "/etc/hyperledger/fabric"}
 		for _, e := range environ {
 			if v, ok := strings.CutPrefix(e, "FABRIC_CFG_PATH="); ok && v != "" {
-				dirs = append([]string{v}, dirs...)
+				dir = v
 			}
 		}
-	}
-	for _, d := range dirs {
-		path := filepath.Join(d, FileName)
-		if info, err := os.Stat(path); err == nil && !info.IsDir() {
-			return path, nil
+		if dir != "" {
+			dirs = append([]string{dir}, dirs...)
 		}
 	}
-	return "", fmt.Errorf("no %s in %s", FileName, strings.Join(dirs, ", "))
+	for i, d := range dirs {
+		for _, name := range []string{FileName, "orderer.yml"} {
+			path := filepath.Join(d, name)
+			if info, err := os.Stat(path); err != nil || info.IsDir() {
+				continue
+			}
+			if i > 0 && dir != "" {
+				note = fmt.Sprintf("there is no %s in FABRIC_CFG_PATH (%s), using %s", FileName, dir, path)
+			}
+			return path, note, nil
+		}
+	}
+	return "", "", fmt.Errorf("no %s in %s", FileName, strings.Join(dirs, ", "))
 }
 
 // Parse reads the configuration from b. path is the file that b came from: it

@@ -208,6 +208,18 @@ func TestLoadFindsTheFile(t *testing.T) {
 	}
 }
 
+func TestLoadSaysWhenItFallsBack(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	require.NoError(t, os.WriteFile("orderer.yml", []byte(minimal), 0o600))
+	c, err := Load("", []string{"FABRIC_CFG_PATH=/no/such/folder"})
+	require.NoError(t, err)
+	require.Equal(t, Note{true, "there is no orderer.yaml in FABRIC_CFG_PATH (/no/such/folder), using orderer.yml"}, c.Notes()[0])
+	c, err = Load("", nil)
+	require.NoError(t, err)
+	require.NotContains(t, c.Notes()[0].Text, "FABRIC_CFG_PATH")
+}
+
 func TestFlattenHidesSecretsAndKeepsFabricsForm(t *testing.T) {
 	c, err := parse(t, minimal+"Kafka:\n  Version: 1.0.0\n  TLS: {PrivateKey: pem}\n  SASLPlain: {Password: hush}\nConsensus: {WALDir: /w, SnapDir: /s}\n")
 	require.NoError(t, err)
