@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,141 +59,173 @@ func normal(r *ab.BroadcastResponse) string {
 	return fmt.Sprintf("%s %s", r.Status, decoder.ReplaceAllString(info, "$1…"))
 }
 
-// TestAnswersAreThoseOfARealOrderer sends the same requests to a real orderer
-// and to ours, each on a Kafka of its own, and compares status and text.
-func TestAnswersAreThoseOfARealOrderer(t *testing.T) {
+// comparison sends the same requests to a real orderer and to ours, each on a
+// Kafka of its own.
+type comparison struct {
+	t     *testing.T
+	net   *network // whose identities are used; both have the same
+	pair  []*running
+	user  protoutil.Signer
+	org   protoutil.Signer // Org1's administrator
+	admin protoutil.Signer // the orderers' administrator
+}
+
+func newComparison(t *testing.T) *comparison {
 	fabricBinary(t, "orderer")
-	real, ours := newNetwork(t), newNetwork(t)
-	theirs, own := real.startFabric(0), ours.start(0, "")
-	pair := []*running{theirs, own}
-	for _, r := range pair {
+	theirs, ours := newNetwork(t), newNetwork(t)
+	c := &comparison{t: t, net: ours, pair: []*running{theirs.startFabric(0), ours.start(0, "")}}
+	c.user, c.org, c.admin = ours.OrgUser("User1"), ours.OrgUser("Admin"), ours.OrdererAdmin()
+	for _, r := range c.pair {
 		r.createCh1()
 	}
-	n := ours
-	user, org, admin := n.OrgUser("User1"), n.OrgUser("Admin"), n.OrdererAdmin()
-	compare := func(name string, make func(r *running) *cb.Envelope) {
-		t.Helper()
-		var got [2]string
-		for i, r := range pair {
-			got[i] = normal(r.broadcast(make(r)))
-		}
-		t.Logf("%s: %s", name, got[0])
-		assert.Equal(t, got[0], got[1], name)
+	return c
+}
+
+// same compares status and text of the answers to a request.
+func (c *comparison) same(name string, request func(r *running) *cb.Envelope) {
+	c.t.Helper()
+	var got [2]string
+	for i, r := range c.pair {
+		got[i] = normal(r.broadcast(request(r)))
 	}
-	fixed := func(e *cb.Envelope) func(*running) *cb.Envelope { return func(*running) *cb.Envelope { return e } }
-	update := func(ch string, values func(*cb.Config) map[string]proto.Message, sender protoutil.Signer, signers ...protoutil.Signer) func(*running) *cb.Envelope {
-		return func(r *running) *cb.Envelope {
-			config, _ := r.lastConfig(ch, admin)
-			return n.SignedUpdate(fixture.OrdererUpdate(ch, config, values(config)), sender, signers...)
-		}
+	c.t.Logf("%s: %s", name, got[0])
+	assert.Equal(c.t, got[0], got[1], name)
+}
+
+func fixed(e *cb.Envelope) func(*running) *cb.Envelope { return func(*running) *cb.Envelope { return e } }
+
+// values are changes of the Orderer group of a configuration.
+type values func(*cb.Config) map[string]proto.Message
+
+func (c *comparison) consensus(change func(*ab.ConsensusType)) values {
+	return func(config *cb.Config) map[string]proto.Message {
+		v := fixture.ConsensusType(c.t, config)
+		change(v)
+		return map[string]proto.Message{channelconfig.ConsensusTypeKey: v}
 	}
-	consensus := func(change func(*ab.ConsensusType)) func(*cb.Config) map[string]proto.Message {
-		return func(c *cb.Config) map[string]proto.Message {
-			v := fixture.ConsensusType(t, c)
-			change(v)
-			return map[string]proto.Message{channelconfig.ConsensusTypeKey: v}
-		}
+}
+
+func timeout(text string) values {
+	return func(*cb.Config) map[string]proto.Message {
+		return map[string]proto.Message{channelconfig.BatchTimeoutKey: &ab.BatchTimeout{Timeout: text}}
 	}
-	creation := func(change func(*cb.ConfigUpdate)) func(*running) *cb.Envelope {
-		u := n.CreationUpdate()
-		u.ChannelId = "other"
-		change(u)
-		return fixed(n.SignedUpdate(u, org, org))
+}
+
+func both(a, b values) values {
+	return func(config *cb.Config) map[string]proto.Message {
+		all := a(config)
+		maps.Copy(all, b(config))
+		return all
 	}
-	enter := consensus(func(v *ab.ConsensusType) { v.State = ab.ConsensusType_STATE_MAINTENANCE })
-	leave := consensus(func(v *ab.ConsensusType) { v.State = ab.ConsensusType_STATE_NORMAL })
-	toRaft := consensus(func(v *ab.ConsensusType) { v.Type, v.Metadata = "etcdraft", n.RaftMetadata(1) })
-	timeout := func(text string) func(*cb.Config) map[string]proto.Message {
-		return func(*cb.Config) map[string]proto.Message {
-			return map[string]proto.Message{channelconfig.BatchTimeoutKey: &ab.BatchTimeout{Timeout: text}}
-		}
+}
+
+// update is an update of channel ch1 as each orderer has it.
+func (c *comparison) update(v values, sender protoutil.Signer, signers ...protoutil.Signer) func(*running) *cb.Envelope {
+	return func(r *running) *cb.Envelope {
+		config, _ := r.lastConfig("ch1", c.admin)
+		return c.net.SignedUpdate(fixture.OrdererUpdate("ch1", config, v(config)), sender, signers...)
 	}
-	forged := proto.Clone(n.Message("ch1", user, "x")).(*cb.Envelope)
+}
+
+func (c *comparison) refused(name string, v values) {
+	c.t.Helper()
+	c.same(name, c.update(v, c.admin, c.admin))
+}
+
+// accepted compares the answers and waits for the block on both.
+func (c *comparison) accepted(name string, v values) {
+	c.t.Helper()
+	var before []uint64
+	for _, r := range c.pair {
+		_, b := r.lastConfig("ch1", c.admin)
+		before = append(before, b.Header.Number)
+	}
+	c.same(name, c.update(v, c.admin, c.admin))
+	for i, r := range c.pair {
+		r.awaitConfig("ch1", before[i]+1)
+	}
+}
+
+// creation compares the answers to a changed request for another channel.
+func (c *comparison) creation(name string, change func(*cb.ConfigUpdate), signers ...protoutil.Signer) {
+	c.t.Helper()
+	u := c.net.CreationUpdate()
+	u.ChannelId = "other"
+	change(u)
+	c.same("creation: "+name, fixed(c.net.SignedUpdate(u, c.org, signers...)))
+}
+
+func TestAnswersAreThoseOfARealOrderer(t *testing.T) {
+	c := newComparison(t)
+	c.messages()
+	c.creations()
+	c.maintenance()
+}
+
+func (c *comparison) messages() {
+	n := c.net
+	forged := proto.Clone(n.Message("ch1", c.user, "x")).(*cb.Envelope)
 	forged.Signature[len(forged.Signature)-1] ^= 1
-
-	compare("normal message", fixed(n.Message("ch1", user, "x")))
-	compare("empty envelope", fixed(&cb.Envelope{}))
-	compare("payload that is none", fixed(&cb.Envelope{Payload: []byte{1}}))
-	compare("payload without header", fixed(&cb.Envelope{Payload: protoutil.MustMarshal(&cb.Payload{Data: []byte("x")})}))
-	compare("unknown channel", fixed(n.Message("nowhere", user, "x")))
-	compare("forged", fixed(forged))
-	compare("too large", fixed(n.Message("ch1", user, string(make([]byte, 11<<20)))))
+	c.same("normal message", fixed(n.Message("ch1", c.user, "x")))
+	c.same("empty envelope", fixed(&cb.Envelope{}))
+	c.same("payload that is none", fixed(&cb.Envelope{Payload: []byte{1}}))
+	c.same("payload without header", fixed(&cb.Envelope{Payload: protoutil.MustMarshal(&cb.Payload{Data: []byte("x")})}))
+	c.same("unknown channel", fixed(n.Message("nowhere", c.user, "x")))
+	c.same("forged", fixed(forged))
+	c.same("too large", fixed(n.Message("ch1", c.user, string(make([]byte, 11<<20)))))
 	for _, kind := range []cb.HeaderType{cb.HeaderType_CONFIG, cb.HeaderType_ORDERER_TRANSACTION} {
-		env, err := protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{Type: kind, ChannelID: "ch1"}, user)
-		require.NoError(t, err)
-		compare(kind.String(), fixed(env))
+		env, err := protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{Type: kind, ChannelID: "ch1"}, c.user)
+		require.NoError(c.t, err)
+		c.same(kind.String(), fixed(env))
 	}
-	compare("the same creation again", fixed(n.Creation()))
-	compare("update by the wrong administrator", update("ch1", enter, org, org))
-	compare("update without signatures", update("ch1", enter, admin))
-	compare("update with a bad timeout", update("ch1", timeout("never"), admin, admin))
-	compare("update without effect", func(r *running) *cb.Envelope {
-		return n.SignedUpdate(&cb.ConfigUpdate{ChannelId: "ch1"}, admin, admin)
-	})
-	compare("creation: no write set", creation(func(u *cb.ConfigUpdate) { u.WriteSet = nil }))
-	compare("creation: no application", creation(func(u *cb.ConfigUpdate) { u.WriteSet.Groups = nil }))
-	compare("creation: version", creation(func(u *cb.ConfigUpdate) { u.WriteSet.Groups["Application"].Version = 2 }))
-	compare("creation: no consortium", creation(func(u *cb.ConfigUpdate) { u.WriteSet.Values = nil }))
-	compare("creation: unknown consortium", creation(func(u *cb.ConfigUpdate) {
+	enter := c.consensus(func(v *ab.ConsensusType) { v.State = ab.ConsensusType_STATE_MAINTENANCE })
+	c.same("update by the wrong administrator", c.update(enter, c.org, c.org))
+	c.same("update without signatures", c.update(enter, c.admin))
+	c.refused("update with a bad timeout", timeout("never"))
+	c.same("update without effect", fixed(n.SignedUpdate(&cb.ConfigUpdate{ChannelId: "ch1"}, c.admin, c.admin)))
+}
+
+func (c *comparison) creations() {
+	c.same("the same creation again", fixed(c.net.Creation()))
+	c.creation("no write set", func(u *cb.ConfigUpdate) { u.WriteSet = nil }, c.org)
+	c.creation("no application", func(u *cb.ConfigUpdate) { u.WriteSet.Groups = nil }, c.org)
+	c.creation("version", func(u *cb.ConfigUpdate) { u.WriteSet.Groups["Application"].Version = 2 }, c.org)
+	c.creation("no consortium", func(u *cb.ConfigUpdate) { u.WriteSet.Values = nil }, c.org)
+	c.creation("unknown consortium", func(u *cb.ConfigUpdate) {
 		u.WriteSet.Values["Consortium"].Value = protoutil.MustMarshal(&cb.Consortium{Name: "Other"})
-	}))
-	compare("creation: no members", creation(func(u *cb.ConfigUpdate) { u.WriteSet.Groups["Application"].Groups = nil }))
-	compare("creation: member from outside", creation(func(u *cb.ConfigUpdate) {
+	}, c.org)
+	c.creation("no members", func(u *cb.ConfigUpdate) { u.WriteSet.Groups["Application"].Groups = nil }, c.org)
+	c.creation("member from outside", func(u *cb.ConfigUpdate) {
 		u.WriteSet.Groups["Application"].Groups = map[string]*cb.ConfigGroup{"Org9": {}}
-	}))
-	compare("creation: bad name", creation(func(u *cb.ConfigUpdate) { u.ChannelId = "Other" }))
-	compare("creation: unsigned", func(*running) *cb.Envelope {
-		u := n.CreationUpdate()
-		u.ChannelId = "other"
-		return n.SignedUpdate(u, org)
-	})
+	}, c.org)
+	c.creation("bad name", func(u *cb.ConfigUpdate) { u.ChannelId = "Other" }, c.org)
+	c.creation("unsigned", func(*cb.ConfigUpdate) {})
+}
 
-	set := func(name string, values func(*cb.Config) map[string]proto.Message) {
-		t.Helper()
-		var before [2]uint64
-		for i, r := range pair {
-			_, b := r.lastConfig("ch1", admin)
-			before[i] = b.Header.Number
-		}
-		compare(name, update("ch1", values, admin, admin))
-		for i, r := range pair {
-			r.awaitConfig("ch1", before[i]+1)
-		}
-	}
-	both := func(fs ...func(*cb.Config) map[string]proto.Message) func(*cb.Config) map[string]proto.Message {
-		return func(c *cb.Config) map[string]proto.Message {
-			all := map[string]proto.Message{}
-			for _, f := range fs {
-				for k, v := range f(c) {
-					all[k] = v
-				}
-			}
-			return all
-		}
-	}
-	compare("type in NORMAL", update("ch1", toRaft, admin, admin))
-	compare("state with timeout", update("ch1", both(enter, timeout("1s")), admin, admin))
-	compare("type and state", update("ch1", consensus(func(v *ab.ConsensusType) {
-		v.Type, v.State = "etcdraft", ab.ConsensusType_STATE_MAINTENANCE
-	}), admin, admin))
-	compare("metadata and state", update("ch1", consensus(func(v *ab.ConsensusType) {
-		v.Metadata, v.State = []byte("m"), ab.ConsensusType_STATE_MAINTENANCE
-	}), admin, admin))
-	set("enter", enter)
-	compare("normal message in maintenance", fixed(n.Message("ch1", user, "x")))
-	compare("update sent by an application's administrator", update("ch1", leave, org, admin))
-	compare("unknown type", update("ch1", consensus(func(v *ab.ConsensusType) { v.Type = "melville" }), admin, admin))
-	compare("type and leaving", update("ch1", both(toRaft, consensus(func(v *ab.ConsensusType) {
-		v.Type, v.State = "etcdraft", ab.ConsensusType_STATE_NORMAL
-	})), admin, admin))
-	compare("metadata that is none", update("ch1", consensus(func(v *ab.ConsensusType) { v.Type, v.Metadata = "etcdraft", []byte{1, 2, 3} }), admin, admin))
-	set("type", toRaft)
-	compare("leaving with timeout", update("ch1", both(leave, timeout("1s")), admin, admin))
+func (c *comparison) maintenance() {
+	const normalState, maintenanceState = ab.ConsensusType_STATE_NORMAL, ab.ConsensusType_STATE_MAINTENANCE
+	enter := c.consensus(func(v *ab.ConsensusType) { v.State = maintenanceState })
+	leave := c.consensus(func(v *ab.ConsensusType) { v.State = normalState })
+	metadata := c.net.RaftMetadata(1)
+	toRaft := c.consensus(func(v *ab.ConsensusType) { v.Type, v.Metadata = "etcdraft", metadata })
 
-	for _, r := range pair {
-		r.changeConsensus("syschannel", func(v *ab.ConsensusType) { v.State = ab.ConsensusType_STATE_MAINTENANCE })
+	c.refused("type in NORMAL", toRaft)
+	c.refused("state with timeout", both(enter, timeout("1s")))
+	c.refused("type and state", c.consensus(func(v *ab.ConsensusType) { v.Type, v.State = "etcdraft", maintenanceState }))
+	c.refused("metadata and state", c.consensus(func(v *ab.ConsensusType) { v.Metadata, v.State = []byte("m"), maintenanceState }))
+	c.accepted("enter", enter)
+	c.same("normal message in maintenance", fixed(c.net.Message("ch1", c.user, "x")))
+	c.same("update sent by an application's administrator", c.update(leave, c.org, c.admin))
+	c.refused("unknown type", c.consensus(func(v *ab.ConsensusType) { v.Type = "melville" }))
+	c.refused("type and leaving", c.consensus(func(v *ab.ConsensusType) { v.Type, v.State, v.Metadata = "etcdraft", normalState, metadata }))
+	c.refused("metadata that is none", c.consensus(func(v *ab.ConsensusType) { v.Type, v.Metadata = "etcdraft", []byte{1, 2, 3} }))
+	c.accepted("type", toRaft)
+	c.accepted("timeout after the type", timeout("1s"))
+	c.refused("leaving with timeout", both(leave, timeout("2s")))
+	for _, r := range c.pair {
+		r.changeConsensus("syschannel", func(v *ab.ConsensusType) { v.State = maintenanceState })
 	}
-	compare("creation in maintenance", creation(func(*cb.ConfigUpdate) {}))
+	c.creation("in maintenance", func(*cb.ConfigUpdate) {}, c.org)
 }
 
 // TestThePeerCommandWorks uses the real peer's channel commands on our orderer.
