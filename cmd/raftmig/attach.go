@@ -77,7 +77,7 @@ func abortRun(cmd *cobra.Command, f networkFlags, show *showFlags, yes bool, rea
 	switch {
 	case err != nil:
 		return err
-	case snapshot.Outcome != "":
+	case snapshot.Outcome != "" && !snapshot.Resumable:
 		return withCode(exitUsage, &runbook.Problem{What: "the last run has ended: " + string(snapshot.Outcome), Where: folder.RunDir(last)})
 	case !snapshot.AbortOffered:
 		return &runbook.Problem{What: "there is no way back any more", Why: snapshot.AbortNote}

@@ -103,7 +103,7 @@ func choose(o Options, now time.Time) (name string, resumed bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	if snapshot.Outcome != "" {
+	if snapshot.Outcome != "" && !snapshot.Resumable {
 		name, err = o.Folder.newRun(now)
 		return name, false, err
 	}

@@ -86,7 +86,7 @@ func unfinished(f runner.Folder) (bool, error) {
 		return false, err
 	}
 	s, err := f.Read(last)
-	return s.Outcome == "", err
+	return s.Outcome == "" || s.Resumable, err
 }
 
 // Folder is where the rehearsal's runs are.
