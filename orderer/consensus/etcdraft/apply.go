@@ -31,6 +31,7 @@ func (c *Chain) apply(a applied) {
 			return
 		}
 		e := &a.entries[i]
+		c.resubmitLost(e.Term)
 		if e.Type == raftpb.EntryConfChange {
 			c.applyConfChange(e, a.confStates[e.Index])
 		} else if len(e.Data) > 0 {
@@ -55,9 +56,23 @@ func (c *Chain) apply(a applied) {
 	c.maybeSnapshot()
 }
 
+// resubmitLost submits again what blocks held that Raft is known to have
+// dropped now that an entry of term is applied.
+func (c *Chain) resubmitLost(term uint64) {
+	lost := c.orphans.reachedTerm(term)
+	if len(lost) == 0 {
+		return
+	}
+	c.log.Infof("%d messages in blocks of an earlier leadership did not make it into the log, submitting them again", len(lost))
+	for _, s := range lost {
+		c.forwardLater(s)
+	}
+}
+
 func (c *Chain) applySoftState(soft softState) {
 	bm, _ := c.membership()
 	size := len(bm.ConsenterIds)
+	term := c.leadership.term
 	change := c.leadership.observe(soft, size)
 	if c.leadership.leaderless() {
 		c.lead.Store(raft.None)
@@ -76,6 +91,10 @@ func (c *Chain) applySoftState(soft softState) {
 	case change.leaderlessInTooSmallForFailure:
 		c.log.Warnf("No leader is present, cluster size is %d", size)
 	}
+	if change.becameFollower || change.becameLeader {
+		c.orphans.adopt(term, c.made)
+		c.creator, c.made = nil, nil
+	}
 	if change.becameFollower {
 		c.stepDown()
 	}
@@ -86,7 +105,6 @@ func (c *Chain) applySoftState(soft softState) {
 
 func (c *Chain) becomeLeader() {
 	c.metrics.isLeader.Set(1)
-	c.creator, c.made = nil, nil
 	if c.leadership.confChange != nil || !protoutil.IsConfigBlock(c.lastBlock) || len(c.confState.Voters) == 0 {
 		return
 	}
@@ -154,6 +172,7 @@ func (c *Chain) applyBlock(e *raftpb.Entry) {
 	}
 	config := protoutil.IsConfigBlock(block)
 	c.leadership.committed(config)
+	c.orphans.applied(block)
 	c.log.Infof("Writing block [%d] (Raft index: %d) to ledger", number, e.Index)
 	if config {
 		err = c.writeConfigBlock(block, e.Index)

@@ -55,12 +55,11 @@ func (a applied) size() int {
 
 // proposal is a block to be put into the log by the leader of a term.
 type proposal struct {
-	term     uint64
-	epoch    uint64 // of the leader's attempts in this term
-	data     []byte
-	number   uint64
-	config   bool
-	messages []*protoutil.Message
+	term   uint64
+	epoch  uint64 // of the leader's attempts in this term
+	data   []byte
+	number uint64
+	config bool
 }
 
 // node owns the Raft state machine of one channel. Its methods are safe for

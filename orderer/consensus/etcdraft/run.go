@@ -21,6 +21,7 @@ type runState struct {
 	// yet, oldest first, to spare decoding what was encoded here.
 	made      []madeBlock
 	epoch     uint64 // grows when blocks that were proposed have to be made anew
+	orphans   orphans
 	lastBlock *cb.Block
 	// appliedIndex and appliedTerm are those of the last entry applied; normal
 	// entries up to appliedIndex are in the ledger.
@@ -34,10 +35,12 @@ type runState struct {
 	failed                    bool
 }
 
-// madeBlock is a block with the entry data that was made of it.
+// madeBlock is a block with the entry data that was made of it, and what it was
+// made of.
 type madeBlock struct {
-	block *cb.Block
-	data  []byte
+	block    *cb.Block
+	data     []byte
+	messages []submission
 }
 
 // Start begins work. It returns at once.
@@ -266,34 +269,62 @@ func (c *Chain) propose(batch []*protoutil.Message, config bool) {
 	block := c.creator.next(batch)
 	c.log.Infof("Created block [%d], there are %d blocks in flight", block.Header.Number, c.leadership.inflight)
 	data := protoutil.MarshalBlock(block)
-	c.made = append(c.made, madeBlock{block: block, data: data})
+	c.made = append(c.made, madeBlock{block: block, data: data, messages: c.submissionsOf(batch)})
 	c.leadership.proposed(config)
 	c.node.propose(&proposal{
 		term: c.leadership.term, epoch: c.epoch, data: data,
-		number: block.Header.Number, config: config, messages: batch,
+		number: block.Header.Number, config: config,
 	})
 }
 
-// takeBack deals with a block that did not get into the log, and will not. Its
-// messages are submitted again. Where this node still leads, the blocks made
-// after it are dropped too, and making blocks starts over before it.
+// submissionsOf are messages that were valid when they were ordered.
+func (c *Chain) submissionsOf(batch []*protoutil.Message) []submission {
+	seq := c.support.Sequence()
+	submissions := make([]submission, len(batch))
+	for i, msg := range batch {
+		submissions[i] = submission{msg: msg, configSeq: seq}
+	}
+	return submissions
+}
+
+// takeBack deals with a block that did not get into the log, and will not. Where
+// this node still leads, the blocks made after it are dropped too, and making
+// blocks starts over before it. Messages are submitted again once: with the
+// first of several blocks, or not at all if stepDown has seen to it.
 func (c *Chain) takeBack(p *proposal) {
+	var lost []submission
 	if c.leadership.leads() && p.term == c.leadership.term {
 		c.leadership.dropped(p.config)
 		if p.epoch == c.epoch {
 			c.epoch++
-			for len(c.made) > 0 && c.made[len(c.made)-1].block.Header.Number >= p.number {
-				c.made = c.made[:len(c.made)-1]
+			lost = c.startOver(p.number)
+		}
+	} else {
+		lost = c.orphans.take(p.term, p.number)
+	}
+	for _, s := range lost {
+		c.forwardLater(s)
+	}
+}
+
+// startOver makes blocks from number on anew, and returns the messages of
+// those that were made.
+func (c *Chain) startOver(number uint64) (lost []submission) {
+	kept := c.made
+	for i, m := range c.made {
+		if m.block.Header.Number >= number {
+			kept = c.made[:i:i]
+			for _, dropped := range c.made[i:] {
+				lost = append(lost, dropped.messages...)
 			}
-			last := c.lastBlock
-			if len(c.made) > 0 {
-				last = c.made[len(c.made)-1].block
-			}
-			c.creator = newBlockCreator(last)
+			break
 		}
 	}
-	seq := c.support.Sequence()
-	for _, msg := range p.messages {
-		c.forwardLater(submission{msg: msg, configSeq: seq})
+	c.made = kept
+	last := c.lastBlock
+	if len(kept) > 0 {
+		last = kept[len(kept)-1].block
 	}
+	c.creator = newBlockCreator(last)
+	return lost
 }

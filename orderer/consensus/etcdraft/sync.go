@@ -27,6 +27,7 @@ func (c *Chain) applySnapshot(sn *raftpb.Snapshot) {
 	c.appliedIndex, c.appliedTerm = sn.Metadata.Index, sn.Metadata.Term
 	c.snapshots.lastBlock = block.Header.Number
 	c.catchUpTo(block, sn)
+	c.resubmitLost(sn.Metadata.Term)
 	bm, _ := c.membership()
 	if c.leadership.confChange != nil && unfinishedConfChange(bm.ConsenterIds, c.confState.Voters) == nil {
 		c.leadership.awaitConfChange(nil) // it is in the snapshot
@@ -108,6 +109,7 @@ func (c *Chain) writePulledBlock(block *cb.Block) error {
 // writeSynced writes a block outside of the order of entries. The metadata is
 // that of the block, or made up from index if it has none.
 func (c *Chain) writeSynced(block *cb.Block, metadata []byte, index uint64) error {
+	c.orphans.applied(block)
 	config := protoutil.IsConfigBlock(block)
 	if !config {
 		if len(metadata) == 0 {

@@ -89,13 +89,11 @@ func (c *Chain) endTransfer() {
 }
 
 // stepDown gives everything that this node accepted as the leader and did not
-// put into the log to its successor.
+// put into the log to its successor. What is in the log may be kept.
 func (c *Chain) stepDown() {
 	c.metrics.isLeader.Set(0)
-	c.creator, c.made = nil, nil
-	seq := c.support.Sequence()
-	for _, msg := range c.support.BlockCutter().Cut() {
-		c.forwardLater(submission{msg: msg, configSeq: seq})
+	for _, s := range c.submissionsOf(c.support.BlockCutter().Cut()) {
+		c.forwardLater(s)
 	}
 	c.setBatchTimer(false)
 	if t := c.transfer; t != nil {
