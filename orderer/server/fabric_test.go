@@ -77,6 +77,10 @@ func newComparison(t *testing.T) *comparison {
 	c.user, c.org, c.admin = ours.OrgUser("User1"), ours.OrgUser("Admin"), ours.OrdererAdmin()
 	for _, r := range c.pair {
 		r.createCh1()
+		require.Eventually(t, func() bool { // until the channel's chain has started
+			_, status := r.deliver("ch1", c.user, newestOnly)
+			return status == cb.Status_SUCCESS
+		}, patience, tick)
 	}
 	return c
 }
@@ -92,7 +96,9 @@ func (c *comparison) same(name string, request func(r *running) *cb.Envelope) {
 	assert.Equal(c.t, got[0], got[1], name)
 }
 
-func fixed(e *cb.Envelope) func(*running) *cb.Envelope { return func(*running) *cb.Envelope { return e } }
+func fixed(e *cb.Envelope) func(*running) *cb.Envelope {
+	return func(*running) *cb.Envelope { return e }
+}
 
 // values are changes of the Orderer group of a configuration.
 type values func(*cb.Config) map[string]proto.Message
@@ -157,9 +163,41 @@ func (c *comparison) creation(name string, change func(*cb.ConfigUpdate), signer
 
 func TestAnswersAreThoseOfARealOrderer(t *testing.T) {
 	c := newComparison(t)
+	c.deliveries(c.user)
 	c.messages()
 	c.creations()
 	c.maintenance()
+	c.deliveries(c.admin)
+	c.deliveries(c.user) // shut out
+}
+
+// deliveries compares which blocks and which status Deliver answers with.
+func (c *comparison) deliveries(signer protoutil.Signer) {
+	c.t.Helper()
+	at := func(n uint64) *ab.SeekPosition { return specified(n) }
+	oldest := &ab.SeekPosition{Type: &ab.SeekPosition_Oldest{Oldest: &ab.SeekOldest{}}}
+	newest := newestOnly.Start
+	for name, seek := range map[string]*ab.SeekInfo{
+		"all": {Start: oldest, Stop: newest}, "newest": newestOnly, "oldest": {Start: oldest, Stop: oldest},
+		"stop oldest": {Start: newest, Stop: oldest}, "beyond": {Start: at(99), Stop: at(100)}, "over the end": {Start: at(0), Stop: at(99)},
+		"stop before start": {Start: at(1), Stop: at(0)}, "no start": {Stop: newest}, "no stop": {Start: newest}, "nothing": {},
+		"unset start": {Start: &ab.SeekPosition{}, Stop: newest}, "unset stop": {Start: oldest, Stop: &ab.SeekPosition{}},
+	} {
+		seek := proto.Clone(seek).(*ab.SeekInfo)
+		seek.Behavior = ab.SeekInfo_FAIL_IF_NOT_READY
+		for _, channel := range []string{"ch1", "none"} {
+			var got [2]string
+			for i, r := range c.pair {
+				blocks, status := r.deliver(channel, signer, seek)
+				for _, b := range blocks {
+					got[i] += fmt.Sprint(b.Header.Number, " ")
+				}
+				got[i] += status.String()
+			}
+			c.t.Logf("deliver %s of %s: %s", name, channel, got[0])
+			assert.Equal(c.t, got[0], got[1], "deliver %s of %s", name, channel)
+		}
+	}
 }
 
 func (c *comparison) messages() {
