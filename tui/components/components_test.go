@@ -67,7 +67,8 @@ func TestWrappingLosesNothingButSpaces(t *testing.T) {
 func TestCommandsKeepTheirSpacesAndAreNeverLost(t *testing.T) {
 	items := []present.Item{{Line: present.T(present.Code, "    jq .a.b.c > x"), Verbatim: true}}
 	require.Equal(t, []string{"    jq .a.b.c > x"}, Items(mono, items, 40))
-	require.Equal(t, []string{"    jq .a.", "b.c > x"}, Items(mono, items, 10))
+	require.Equal(t, []string{`    jq \`, ".a.b.c > x"}, Items(mono, items, 10))
+	require.Equal(t, []string{"    jq ", ".a.b.c ", "> x"}, Items(mono, items, 7))
 	require.Equal(t, []string{"    jq .a…"}, Brief(mono, items, 10))
 }
 

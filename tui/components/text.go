@@ -132,7 +132,8 @@ func splitWords(s string) []string {
 }
 
 // Items renders paragraphs in rows of at most width columns. Nothing is lost:
-// verbatim text that is too wide is broken.
+// verbatim text that is too wide is
+// broken as a shell reads it.
 func Items(st styles.Styles, items []present.Item, width int) []string {
 	return renderItems(st, items, width, false)
 }
@@ -144,19 +145,19 @@ func Brief(st styles.Styles, items []present.Item, width int) []string {
 
 func renderItems(st styles.Styles, items []present.Item, width int, brief bool) []string {
 	var out []string
+	var at shell // quotes go on from line to line of a command
 	for _, it := range items {
 		if it.Verbatim {
-			text := it.Line.String()
-			for !brief && ansi.StringWidth(text) > width {
-				head := ansi.Truncate(text, width, "")
-				if head == "" {
-					break
-				}
-				out, text = append(out, head), text[len(head):]
+			if brief {
+				out = append(out, Cut(st, it.Line.String(), width))
+				continue
 			}
-			out = append(out, Cut(st, text, width))
+			for _, row := range at.fold(it.Line.String(), width) {
+				out = append(out, Cut(st, row, width))
+			}
 			continue
 		}
+		at = shell{}
 		indent := it.Indent
 		if it.Label != "" {
 			indent = LabelWidth
