@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -149,9 +150,11 @@ func (m *Manifest) assign(t *topology, row []int) {
 	}
 	rest := row[3*len(t.orderers):]
 	m.Brokers, rest = rest[:m.Spec.Brokers], rest[m.Spec.Brokers:]
-	for ; len(rest) >= 3; rest = rest[3:] {
+	for range m.Spec.ZooKeeper {
 		m.ZooKeeper = append(m.ZooKeeper, apache.Node{Client: rest[0], Quorum: rest[1], Election: rest[2]})
+		rest = rest[3:]
 	}
+	m.Internal = rest
 }
 
 func (m *Manifest) addresses() (orderers, brokers []string) {
@@ -205,6 +208,9 @@ func (m *Manifest) build(dir string, t *topology, configtx []byte) error {
 	m.Notes = t.notes
 	if err := m.writeBlocks(dir, t, p); err != nil {
 		return err
+	}
+	if m.Spec.KafkaSASL {
+		m.password = rand.Text()
 	}
 	if err := m.writeNodes(dir); err != nil {
 		return err
@@ -289,7 +295,7 @@ func (m *Manifest) writeNodes(dir string) error {
 		if err != nil {
 			return fmt.Errorf("making the orderer.yaml of %s: %w", o.Name, err)
 		}
-		if err := writeFile(dir, path.Join(nodeDir(o.Name), "orderer.yaml"), data, 0o644); err != nil {
+		if err := writeFile(dir, path.Join(nodeDir(o.Name), "orderer.yaml"), data, m.secretMode()); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -22,8 +23,8 @@ func address(port int) string { return fmt.Sprintf("%s:%d", host, port) }
 func (s *Spec) validateKafka() error {
 	switch s.Kafka {
 	case KafkaEmbedded:
-		if s.ZooKeeper != 0 || s.Replication != 0 || s.MinISR != 0 || s.KafkaHome != "" {
-			return errors.New("ZooKeeper nodes, replication factor, min ISR and Kafka's home belong to --kafka apache; the embedded brokers have none")
+		if s.ZooKeeper != 0 || s.Replication != 0 || s.MinISR != 0 || s.KafkaHome != "" || s.secured() {
+			return errors.New("ZooKeeper nodes, replication factor, min ISR, TLS, SASL and Kafka's home belong to --kafka apache; the embedded brokers have none")
 		}
 		return nil
 	case KafkaApache:
@@ -54,9 +55,17 @@ func (m *Manifest) replication() int {
 func (m *Manifest) cluster(absoluteMaxBytes uint32) *apache.Cluster {
 	c := &apache.Cluster{
 		Host: host, ZooKeeper: m.ZooKeeper, Replication: m.Spec.Replication, MinISR: m.Spec.MinISR, AbsoluteMaxBytes: absoluteMaxBytes,
+		TLS: m.Spec.KafkaTLS,
 	}
-	for _, port := range m.Brokers {
-		c.Brokers = append(c.Brokers, apache.Broker{Client: port})
+	if m.Spec.KafkaSASL {
+		c.User, c.Password = saslUser, m.password
+	}
+	for i, port := range m.Brokers {
+		b := apache.Broker{Client: port}
+		if m.Spec.secured() {
+			b.Internal = m.Internal[i]
+		}
+		c.Brokers = append(c.Brokers, b)
 	}
 	return c
 }
@@ -73,9 +82,12 @@ func (m *Manifest) writeKafka(dir string, absoluteMaxBytes uint32) error {
 		return fmt.Errorf("making the configuration of Kafka: %w", err)
 	}
 	for name, data := range files {
-		if err := writeFile(dir, name, data, 0o644); err != nil {
+		if err := writeFile(dir, name, data, m.secretMode()); err != nil {
 			return err
 		}
+	}
+	if m.Spec.KafkaTLS {
+		return m.writeKafkaTLS(dir)
 	}
 	return nil
 }
@@ -99,8 +111,12 @@ func (m *Manifest) kafkaEntries() (brokers, zooKeeper []inventory.Process) {
 		}
 	}
 	c := m.cluster(m.AbsoluteMaxBytes)
-	for i, port := range m.Brokers {
-		brokers = append(brokers, entry(apache.BrokerName(i), port, inventory.ReadyKafka, m.Apache.BrokerCommand(c)))
+	for i, b := range c.Brokers {
+		e := entry(apache.BrokerName(i), cmp.Or(b.Internal, b.Client), inventory.ReadyKafka, m.Apache.BrokerCommand(c))
+		if b.Internal != 0 {
+			e.Addresses = []string{address(b.Client)}
+		}
+		brokers = append(brokers, e)
 	}
 	for i, z := range m.ZooKeeper {
 		zooKeeper = append(zooKeeper, entry(apache.ZooKeeperName(i), z.Client, inventory.ReadyZooKeeper, m.Apache.ZooKeeperCommand()))

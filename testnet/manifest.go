@@ -27,11 +27,16 @@ type Manifest struct {
 	// ZooKeeper and Apache are those of a real Kafka.
 	ZooKeeper []apache.Node        `json:"zookeeper,omitempty"`
 	Apache    *apache.Installation `json:"apache,omitempty"`
+	// Internal are ports of listeners for the brokers among themselves, where
+	// orderers have to prove themselves.
+	Internal []int `json:"internal,omitempty"`
 	// AbsoluteMaxBytes is what a real Kafka's message sizes were made for.
 	AbsoluteMaxBytes uint32    `json:"absolute_max_bytes,omitempty"`
 	Channels         []Channel `json:"channels"`
 	// Notes tell where the network differs from what was asked for.
 	Notes []string `json:"notes,omitempty"`
+
+	password string // of the orderers at the brokers, while the network is made
 }
 
 // Node is an orderer.

@@ -45,6 +45,16 @@ Kafka:
     Producer: {RetryBackoff: 100ms, RetryMax: 3}
     Consumer: {RetryBackoff: 250ms}
   Topic: {ReplicationFactor: {{.Replication}}}
+{{- if .KafkaTLS}}
+  TLS:
+    Enabled: true
+    PrivateKey: {File: {{.Crypto}}/tls/server.key}
+    Certificate: {File: {{.Crypto}}/tls/server.crt}
+    RootCAs: {File: {{.KafkaCA}}}
+{{- end}}
+{{- if .Password}}
+  SASLPlain: {Enabled: true, User: {{.User}}, Password: {{.Password}}}
+{{- end}}
   # The embedded brokers know no older protocol; Apache Kafka 3.9 does.
   Version: {{.KafkaVersion}}
 Operations:
@@ -66,6 +76,7 @@ func (m *Manifest) ordererYAML(n Node) ([]byte, error) {
 	err := ordererText.Execute(&b, map[string]any{
 		"Name": n.Name, "Host": host, "Port": n.Port, "Operations": n.Operations, "MSPID": n.MSPID,
 		"Crypto": up + n.Crypto, "Genesis": up + genesisFile, "Replication": m.replication(),
+		"KafkaTLS": m.Spec.KafkaTLS, "KafkaCA": up + path.Join(brokerTLSDir(0), "ca.crt"), "User": saslUser, "Password": m.password,
 		"KafkaVersion": broker.MinVersion, "BootstrapMethod": method, "BootstrapFile": file,
 	})
 	return b.Bytes(), err

@@ -30,6 +30,10 @@ type Spec struct {
 	ZooKeeper   int `json:"zookeeper,omitempty"`
 	Replication int `json:"replication,omitempty"`
 	MinISR      int `json:"min_isr,omitempty"`
+	// KafkaTLS has orderers and brokers of a real Kafka authenticate each other,
+	// KafkaSASL has orderers log in with SASL/PLAIN.
+	KafkaTLS  bool `json:"kafka_tls,omitempty"`
+	KafkaSASL bool `json:"kafka_sasl,omitempty"`
 	// KafkaHome is an installation of Apache Kafka; "" for that of `make kafka`.
 	KafkaHome string `json:"kafka_home,omitempty"`
 	// BatchTimeout and MaxMessageCount cut blocks; default 200ms and 500.
@@ -197,9 +201,19 @@ func (s *Spec) warnings() []string {
 }
 
 // maxPorts bounds the ports of a network.
-const maxPorts = 3*maxOrderers + maxBrokers + 3*maxZooKeeper
+const maxPorts = 3*maxOrderers + 2*maxBrokers + 3*maxZooKeeper
 
 // ports is the number of ports that a network takes: three for each orderer
-// (service, operations, admin), one for each broker, and three for each
-// ZooKeeper node (clients, quorum, election).
-func (s *Spec) ports() int { return 3*s.Orderers + s.Brokers + 3*s.ZooKeeper }
+// (service, operations, admin), one for each broker, three for each ZooKeeper
+// node (clients, quorum, election), and a second one for each broker that has
+// TLS or SASL.
+func (s *Spec) ports() int {
+	n := 3*s.Orderers + s.Brokers + 3*s.ZooKeeper
+	if s.secured() {
+		n += s.Brokers
+	}
+	return n
+}
+
+// secured tells whether orderers have to prove themselves to the brokers.
+func (s *Spec) secured() bool { return s.KafkaTLS || s.KafkaSASL }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"raftmig/fabricops/kafkaops"
 	"raftmig/runbook"
 	"raftmig/testnet"
 	"raftmig/testnet/apache"
@@ -52,6 +53,32 @@ func TestRealKafkaRehearsalMigrates(t *testing.T) {
 	for _, p := range s.Nodes {
 		require.False(t, p.Running, p.Name)
 	}
+}
+
+func TestRealKafkaWithTLSAndSASLMigrates(t *testing.T) {
+	home := kafkaHome(t)
+	dir := netDir(t)
+	r := run(t, nil, "testnet", "init", "--kafka", "apache", "--kafka-home", home, "--kafka-tls", "--kafka-sasl", "--dir", dir, "--channels", "1",
+		"--brokers", "5", "--replication-factor", "4", "--min-isr", "3")
+	require.Zero(t, r.code, r.stderr)
+	r = run(t, nil, "testnet", "up", "--dir", dir)
+	require.Zero(t, r.code, r.stderr)
+	n, err := testnet.Open(dir)
+	require.NoError(t, err)
+	require.Len(t, n.Inventory.Brokers, 5)
+	for _, b := range n.Inventory.Brokers {
+		known, err := kafkaops.Brokers(t.Context(), b.Address)
+		require.NoError(t, err)
+		require.Len(t, known, 5)
+		_, err = kafkaops.Brokers(t.Context(), b.Addresses[0])
+		require.Error(t, err, "the orderers' listener answers without TLS and SASL")
+	}
+	r = run(t, nil, "rehearse", "--headless", "--json", "--dir", dir, "--transactions", "50", "--resume")
+	require.Zero(t, r.code, r.stderr)
+	doc := r.document(t)
+	require.Equal(t, "migrated", doc.Result)
+	requireUniform(t, doc, 2, 3, "etcdraft")
+	requireNothingLost(t, doc, 50)
 }
 
 // The way back from the last phase that has one, and then the whole way

@@ -29,6 +29,8 @@ func (f *specFlags) add(cmd *cobra.Command) {
 	fl.IntVar(&s.Brokers, "brokers", 4, "Kafka brokers, 1 to 9")
 	fl.StringVar(&s.Kafka, "kafka", testnet.KafkaEmbedded, "embedded, or apache: Apache Kafka and ZooKeeper, a JVM for each node")
 	fl.StringVar(&s.KafkaHome, "kafka-home", "", "an installation of Apache Kafka 3.9, for --kafka apache (default: that of 'make kafka')")
+	fl.BoolVar(&s.KafkaTLS, "kafka-tls", false, "TLS between orderers and brokers, both ways, for --kafka apache")
+	fl.BoolVar(&s.KafkaSASL, "kafka-sasl", false, "orderers log in to the brokers with SASL/PLAIN, for --kafka apache")
 	fl.IntVar(&s.ZooKeeper, "zookeeper", 3, "ZooKeeper nodes, for --kafka apache: 3, 5 or 7")
 	fl.IntVar(&s.Replication, "replication-factor", 3, "default.replication.factor N, for --kafka apache: below the number of brokers")
 	fl.IntVar(&s.MinISR, "min-isr", 2, "min.insync.replicas M, for --kafka apache: 1 < M < N")

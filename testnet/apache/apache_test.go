@@ -88,3 +88,31 @@ func TestSizesHaveTheOrderThatTheGuideAsksFor(t *testing.T) {
 		require.Equal(t, "2\n", string(files["kafka/zookeeper1/data/myid"]))
 	}
 }
+
+func TestClientsProveThemselvesAsChosenAndBrokersHaveAListenerOfTheirOwn(t *testing.T) {
+	for protocol, c := range map[string]*Cluster{
+		"SSL":            {TLS: true},
+		"SASL_PLAINTEXT": {User: "orderer", Password: "secret"},
+		"SASL_SSL":       {TLS: true, User: "orderer", Password: "secret"},
+	} {
+		t.Run(protocol, func(t *testing.T) {
+			c.Host, c.Brokers = "127.0.0.1", []Broker{{Client: 1, Internal: 2}}
+			files, err := c.Files()
+			require.NoError(t, err)
+			text := string(files["kafka/kafka0/server.properties"])
+			require.Contains(t, text, "\nlisteners=CLIENT://127.0.0.1:1,INTERNAL://127.0.0.1:2\n")
+			require.Contains(t, text, "\nlistener.security.protocol.map=CLIENT:"+protocol+",INTERNAL:PLAINTEXT\n")
+			require.Contains(t, text, "\ninter.broker.listener.name=INTERNAL\n")
+			if c.TLS {
+				require.Contains(t, text, "\nssl.client.auth=required\n")
+			} else {
+				require.NotContains(t, text, "ssl.")
+			}
+			if c.User != "" {
+				require.Contains(t, text, "user_orderer=\"secret\";\n")
+			} else {
+				require.NotContains(t, text, "sasl")
+			}
+		})
+	}
+}

@@ -20,11 +20,33 @@ type Cluster struct {
 	Replication, MinISR int
 	// AbsoluteMaxBytes of the channels, which all sizes are derived from.
 	AbsoluteMaxBytes uint32
+	// TLS has orderers and brokers authenticate each other with the certificates
+	// in files TLSKeyFile and TLSCAFile of the brokers' folders.
+	TLS bool
+	// User and Password are those of SASL/PLAIN; "" for none.
+	User, Password string
 }
 
 // Broker is a broker's ports.
 type Broker struct {
-	Client int `json:"client"` // what orderers connect to
+	// Client is what orderers connect to.
+	Client int
+	// Internal is a listener without TLS and SASL for the brokers among
+	// themselves, and for raftmig; it exists if Client has one of them.
+	Internal int
+}
+
+// security is the protocol of the clients' listener.
+func (c *Cluster) security() string {
+	switch {
+	case c.TLS && c.User != "":
+		return "SASL_SSL"
+	case c.TLS:
+		return "SSL"
+	case c.User != "":
+		return "SASL_PLAINTEXT"
+	}
+	return "PLAINTEXT"
 }
 
 // Node is a ZooKeeper node's ports.
@@ -62,13 +84,34 @@ const (
 	brokerFile    = "server.properties"
 	zooKeeperFile = "zoo.cfg"
 	logFile       = "log4j.properties"
+	// TLSKeyFile has a broker's private key and certificate, TLSCAFile the
+	// authorities of the orderers' certificates; both PEM.
+	TLSKeyFile = "tls.pem"
+	TLSCAFile  = "clients-ca.pem"
 	// DataDir is what a backup must contain.
 	DataDir = "data"
 )
 
 var brokerText = template.Must(template.New("broker").Parse(`# {{.Name}}: made by raftmig testnet.
 broker.id={{.ID}}
+{{if eq .Security "PLAINTEXT" -}}
 listeners=PLAINTEXT://{{.Host}}:{{.Port}}
+{{else -}}
+listeners=CLIENT://{{.Host}}:{{.Port}},INTERNAL://{{.Host}}:{{.Internal}}
+listener.security.protocol.map=CLIENT:{{.Security}},INTERNAL:PLAINTEXT
+inter.broker.listener.name=INTERNAL
+{{end -}}
+{{if .TLS -}}
+ssl.keystore.type=PEM
+ssl.keystore.location={{.KeyFile}}
+ssl.truststore.type=PEM
+ssl.truststore.location={{.CAFile}}
+ssl.client.auth=required
+{{end -}}
+{{if .User -}}
+sasl.enabled.mechanisms=PLAIN
+listener.name.client.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{{.User}}="{{.Password}}";
+{{end -}}
 zookeeper.connect={{.ZooKeeper}}
 log.dirs=data
 
@@ -161,7 +204,8 @@ func (c *Cluster) Files() (map[string][]byte, error) {
 	for i, b := range c.Brokers {
 		name := BrokerName(i)
 		err := render(name, brokerFile, brokerText, map[string]any{
-			"Name": name, "ID": i, "Host": c.Host, "Port": b.Client, "ZooKeeper": strings.Join(connect, ","),
+			"Name": name, "ID": i, "Host": c.Host, "Port": b.Client, "Internal": b.Internal, "Security": c.security(),
+			"TLS": c.TLS, "KeyFile": TLSKeyFile, "CAFile": TLSCAFile, "User": c.User, "Password": c.Password, "ZooKeeper": strings.Join(connect, ","),
 			"N": c.Replication, "M": c.MinISR, "AbsoluteMaxBytes": c.AbsoluteMaxBytes,
 			"Max": c.MaxMessageBytes(), "Request": c.maxRequestBytes(),
 		})
