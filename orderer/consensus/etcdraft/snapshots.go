@@ -28,9 +28,11 @@ type snapshotRequest struct {
 // before: it is in the log all the same.
 func (p *snapshotPolicy) count(data []byte) { p.accumulated += uint64(len(data)) }
 
-// written takes the entry of a block that was given to the ledger.
+// written takes the entry of a block that was given to the ledger. A snapshot
+// that is due stays so: the ledger is always a block behind under load, and
+// waiting for the newest one could last as long as the load.
 func (p *snapshotPolicy) written(index, block uint64, members raftpb.ConfState, data []byte) {
-	if p.accumulated < uint64(p.interval) || block <= p.lastBlock {
+	if p.due != nil || p.accumulated < uint64(p.interval) || block <= p.lastBlock {
 		return
 	}
 	p.due = &snapshotRequest{index: index, block: block, members: members, data: data, accumulated: p.accumulated}

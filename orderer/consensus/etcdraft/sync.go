@@ -25,7 +25,7 @@ func (c *Chain) applySnapshot(sn *raftpb.Snapshot) {
 	}
 	c.confState = sn.Metadata.ConfState
 	c.appliedIndex, c.appliedTerm = sn.Metadata.Index, sn.Metadata.Term
-	c.snapshots.lastBlock = block.Header.Number
+	c.snapshots.lastBlock, c.snapshots.due = block.Header.Number, nil
 	c.catchUpTo(block, sn)
 	c.resubmitLost(sn.Metadata.Term)
 	bm, _ := c.membership()
