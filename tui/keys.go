@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"strings"
+
 	tea "github.com/charmbracelet/bubbletea"
 
 	"raftmig/runbook"
@@ -207,7 +209,11 @@ func (m *model) chosen(d *dialog.State) tea.Cmd {
 		}
 		return send(runbook.Command{Kind: runbook.EventConfirmed, Step: m.snap.Gate.Step, Text: text})
 	case dialog.Abort:
-		return send(runbook.Command{Kind: runbook.EventAbort, Step: step, Text: "asked for at the terminal"})
+		why := present.Clean(strings.TrimSpace(d.Input.Value()))
+		if why == "" {
+			why = "asked for at the terminal"
+		}
+		return send(runbook.Command{Kind: runbook.EventAbort, Step: step, Text: why})
 	case dialog.GiveUp:
 		return send(runbook.Command{Kind: runbook.EventGiveUp, Step: step, Text: "given up at the terminal"})
 	case dialog.Leave:

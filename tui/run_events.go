@@ -145,7 +145,9 @@ func (m *model) onSent(msg sentMsg) {
 		text := "Refused: " + present.Clean(msg.err.Error())
 		if m.dlg != nil && m.dlg.Sending {
 			m.dlg.Sending, m.dlg.Refused = false, text
-			m.dlg.Input.Reset()
+			if m.dlg.Kind == dialog.Gate { // a reason may be sent again
+				m.dlg.Input.Reset()
+			}
 		} else {
 			m.tell(text)
 		}

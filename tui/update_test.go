@@ -150,6 +150,37 @@ func TestAbortSaysWhatItCostsAndAsks(t *testing.T) {
 	require.Nil(t, m.dlg)
 }
 
+func TestAnAbortMaySayWhy(t *testing.T) {
+	m, r := at(t, "maintenance", Options{By: "eva@bastion"})
+	m = press(m, "a", "w")
+	require.True(t, m.dlg.Typing)
+	m = press(m, "esc")
+	require.NotNil(t, m.dlg, "esc while typing goes back to the choices")
+	require.Zero(t, m.dlg.Choice)
+	m = press(m, "w")
+	for _, c := range " quorum at risk" {
+		m = press(m, string(c))
+	}
+	require.Empty(t, r.sent)
+	m = press(m, "enter", "enter")
+	require.Len(t, r.sent, 1)
+	require.Equal(t, runbook.EventAbort, r.sent[0].Kind)
+	require.Equal(t, "quorum at risk", r.sent[0].Text)
+	m = send(m, sentMsg{kind: runbook.EventAbort, err: errors.New("not now")})
+	require.Equal(t, " quorum at risk", m.dlg.Input.Value(), "the reason must be typed again")
+
+	m, r = at(t, "maintenance", Options{})
+	press(m, "a", "w", "enter")
+	require.Len(t, r.sent, 1)
+	require.Equal(t, "asked for at the terminal", r.sent[0].Text, "a reason is no must")
+
+	m, r = at(t, "maintenance", Options{ReadOnly: true})
+	m.dlg = &dialog.State{Kind: dialog.Abort}
+	m = press(m, "w", "enter")
+	require.False(t, m.dlg.Typing)
+	require.Empty(t, r.sent)
+}
+
 func TestAKeyThatIsOffSaysWhy(t *testing.T) {
 	m, r := at(t, "rollback", Options{})
 	m = press(m, "a")

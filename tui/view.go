@@ -190,8 +190,10 @@ func (m *model) bottom() string {
 		return lipgloss.JoinHorizontal(lipgloss.Top, m.st.PlaceHorizontal(room, lipgloss.Left, in), "   ", hints)
 	case m.notice != "":
 		return m.st.Tone(present.Strong, components.Cut(m.st, m.notice, m.width))
-	case m.dlg != nil && m.dlg.Typing:
+	case m.dlg != nil && m.dlg.Typing && m.dlg.Kind == dialog.Gate:
 		return components.Hints(m.st, nil, []key.Binding{dialog.Send, dialog.Wait, dialog.Break}, m.width)
+	case m.dlg != nil && m.dlg.Typing:
+		return components.Hints(m.st, nil, []key.Binding{dialog.Send, dialog.Back, dialog.Break}, m.width)
 	case m.dlg != nil:
 		return components.Hints(m.st, nil, []key.Binding{dialog.Take, dialog.Back, dialog.Exit}, m.width)
 	}

@@ -103,6 +103,9 @@ func views(m model) []struct{ name, view string } {
 	}{{dialog.Abort, "abort"}, {dialog.GiveUp, "give up"}, {dialog.Leave, "leave"}} {
 		m.dlg = &dialog.State{Kind: d.kind}
 		add(d.name+" dialog", m)
+		if d.kind == dialog.Abort && m.dialogText().Choice[2].Off == "" {
+			add(d.name+" dialog, saying why", press(m, "w", "wrong window"))
+		}
 	}
 	return out
 }

@@ -175,10 +175,11 @@ func TestTheProgramWritesOnlyDifferences(t *testing.T) {
 	require.Contains(t, term.all.String(), "\x1b[?1049l", "the ordinary screen is not given back")
 }
 
-func TestRunShowsARunToItsEndAndSaysGoodbye(t *testing.T) {
+func TestLeavingTheProgramSaysGoodbye(t *testing.T) {
 	term := &terminal{waits: map[string]chan struct{}{}}
 	cfg := script.Config{Shape: script.Small, Unattended: true}
-	cfg.Now, cfg.Wait = script.Virtual()
+	cfg.Now, _ = script.Virtual()
+	cfg.Wait = func(ctx context.Context, _ time.Duration) { <-ctx.Done() } // the run is still there when the key comes
 	keys, hand := io.Pipe()
 	var last *runbook.Snapshot
 	done := make(chan error, 1)

@@ -76,7 +76,11 @@ func box(st styles.Styles, text present.DialogText, body []string, inner int) []
 func dialogFoot(st styles.Styles, text present.DialogText, d *dialog.State, width int) []string {
 	var out []string
 	if d.Typing {
-		out = append(out, Cut(st, "Type "+text.Typed+" and enter. Esc: wait.", width),
+		what := text.Typed + " and enter. Esc: wait."
+		if text.Typed == "" && d.Choice < len(text.Choice) {
+			what = text.Choice[d.Choice].Ask + " and enter. Esc: back."
+		}
+		out = append(out, Cut(st, "Type "+what, width),
 			Input(st, d.Input, "> ", present.Strong, width))
 	} else {
 		for i, c := range text.Choice {

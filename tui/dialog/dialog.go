@@ -98,13 +98,13 @@ func (d *State) Key(k tea.KeyMsg, text present.DialogText) Verdict {
 	return Stay
 }
 
-// letter selects the choice with a letter. Where a name must be typed, it goes
-// straight to typing.
+// letter selects the choice with a letter. Where something is to be typed, it
+// goes straight to typing.
 func (d *State) letter(k string, text present.DialogText) Verdict {
 	for i, c := range text.Choice {
 		if c.Key == k {
 			d.Choice, d.Refused = i, ""
-			if text.Typed != "" && i == 1 {
+			if text.Typed != "" && i == 1 || c.Ask != "" {
 				return d.choose(text)
 			}
 		}
@@ -126,7 +126,7 @@ func (d *State) choose(text present.DialogText) Verdict {
 		return Disabled
 	case d.Choice == 0:
 		return Close
-	case text.Typed != "":
+	case text.Typed != "" || c.Ask != "":
 		d.Typing, d.Refused, d.Input = true, "", NewInput()
 		return Stay
 	default:
@@ -134,7 +134,8 @@ func (d *State) choose(text present.DialogText) Verdict {
 	}
 }
 
-// typed handles a key of the input. Only the exact name answers.
+// typed handles a key of the input. Where a name must be typed, only the exact
+// name answers.
 func (d *State) typed(k tea.KeyMsg, text present.DialogText) Verdict {
 	switch {
 	case key.Matches(k, Wait):
@@ -143,7 +144,7 @@ func (d *State) typed(k tea.KeyMsg, text present.DialogText) Verdict {
 		if d.Sending {
 			return Stay
 		}
-		if d.Input.Value() == text.Typed {
+		if text.Typed == "" || d.Input.Value() == text.Typed {
 			return Chosen
 		}
 		d.Refused = "That is not the name: nothing was done. Type it exactly, or press esc to wait."

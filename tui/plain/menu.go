@@ -15,7 +15,8 @@ type menu struct {
 	// typed is what must be typed before then is done; the prompt is prompt.
 	typed  string
 	prompt string
-	then   func()
+	then   func(rest string)
+	more   bool // more may follow what must be typed, for then
 }
 
 type choice struct {
@@ -38,8 +39,8 @@ func (s *session) askGate() {
 	g := s.snap.Gate
 	d := present.GateDialog(s.snap, s.opts.Local, s.readOnly())
 	s.tell(d)
-	confirm := func(text string) func() {
-		return func() { s.send(runbook.Command{Kind: runbook.EventConfirmed, Step: g.Step, Text: text}) }
+	confirm := func(text string) func(string) {
+		return func(string) { s.send(runbook.Command{Kind: runbook.EventConfirmed, Step: g.Step, Text: text}) }
 	}
 	goOn := choice{text: "go on", off: s.readOnly(), do: func() { s.confirmWord("yes", "Go on? Type yes, or press enter to wait:", confirm("yes")) }}
 	if d.Typed != "" {
@@ -71,9 +72,13 @@ func (s *session) abortChoice() choice {
 	return choice{text: "abort: roll back to Kafka", off: off, do: func() {
 		d := present.AbortDialog(s.snap, "")
 		s.tell(d)
-		s.confirmWord("yes", "Roll back? Type yes, or press enter to keep going:", func() {
-			s.send(runbook.Command{Kind: runbook.EventAbort, Step: s.step(), Text: "asked for at the terminal"})
+		s.confirmWord("yes", "Roll back? Type yes, and after it the reason if you like, or press enter to keep going:", func(why string) {
+			if why == "" {
+				why = "asked for at the terminal"
+			}
+			s.send(runbook.Command{Kind: runbook.EventAbort, Step: s.step(), Text: why})
 		})
+		s.menu.more = true
 	}}
 }
 
@@ -84,7 +89,7 @@ func (s *session) giveUpChoice() choice {
 	}
 	return choice{text: "give up: end the run where it stands", off: off, do: func() {
 		s.tell(present.GiveUpDialog(s.snap, ""))
-		s.confirmWord("yes", "Give up? Type yes, or press enter to keep the run:", func() {
+		s.confirmWord("yes", "Give up? Type yes, or press enter to keep the run:", func(string) {
 			s.send(runbook.Command{Kind: runbook.EventGiveUp, Step: s.step(), Text: "given up at the terminal"})
 		})
 	}}
@@ -144,11 +149,11 @@ func (s *session) choices() {
 }
 
 // confirmWord asks for a word to be typed exactly.
-func (s *session) confirmWord(word, prompt string, then func()) {
+func (s *session) confirmWord(word, prompt string, then func(rest string)) {
 	if s.menu == nil {
 		s.menu = &menu{}
 	}
-	s.menu.typed, s.menu.prompt, s.menu.then = word, prompt, then
+	s.menu.typed, s.menu.prompt, s.menu.then, s.menu.more = word, prompt, then, false
 	s.say("%s", prompt)
 }
 
@@ -180,7 +185,7 @@ func (s *session) quit() {
 		return
 	}
 	s.tell(present.LeaveDialog())
-	s.confirmWord("yes", "Leave? Type yes, or press enter to stay:", func() { s.leave = true })
+	s.confirmWord("yes", "Leave? Type yes, or press enter to stay:", func(string) { s.leave = true })
 }
 
 func (s *session) choose(n int) {
@@ -204,9 +209,12 @@ func (s *session) typed(l string) {
 	m := s.menu
 	word, then := m.typed, m.then
 	m.typed, m.then = "", nil
+	rest, found := strings.CutPrefix(l, word+" ")
 	switch {
 	case l == word:
-		then()
+		then("")
+	case found && m.more:
+		then(present.Clean(strings.TrimSpace(rest)))
 	case l == "":
 		s.say("Nothing was done.")
 	default:

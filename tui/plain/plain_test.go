@@ -73,6 +73,41 @@ func TestAFailureThenAbortByPrompts(t *testing.T) {
 	golden.RequireEqual(t, []byte(out))
 }
 
+func TestAReasonForTheWayBackMayFollowTheYes(t *testing.T) {
+	for answer, want := range map[string]string{
+		"yes":                          "asked for at the terminal",
+		"yes the window is  over":      "the window is  over",
+		"yes ":                         "asked for at the terminal",
+		"yesterday it worked\nno\nyes": "", // not a yes
+	} {
+		var sent []runbook.Command
+		p := play(t, script.Config{FailAt: runbook.StepSwitchVerify})
+		in := strings.NewReader("2\nyes\n3\n" + answer + "\n")
+		err := Run(t.Context(), listening{p, &sent}, in, io.Discard, Options{By: "eva@bastion", Brief: true})
+		if err != nil {
+			require.ErrorContains(t, err, "input", answer)
+		}
+		got := ""
+		for _, c := range sent {
+			if c.Kind == runbook.EventAbort {
+				got = c.Text
+			}
+		}
+		require.Equal(t, want, got, answer)
+	}
+}
+
+// listening keeps what is sent.
+type listening struct {
+	runbook.Client
+	sent *[]runbook.Command
+}
+
+func (l listening) Send(ctx context.Context, c runbook.Command) error {
+	*l.sent = append(*l.sent, c)
+	return l.Client.Send(ctx, c)
+}
+
 func TestARetryByPrompts(t *testing.T) {
 	out, last, err := runSession(t, script.Config{FailAt: runbook.StepBackupCopy}, Options{Brief: true},
 		"2", "yes", "2", "2", "rehearsal-net")

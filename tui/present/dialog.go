@@ -14,6 +14,8 @@ type Choice struct {
 	Key  string // the letter that selects it
 	Text string
 	Off  string // why it cannot be taken, "" if it can
+	// Ask says what may be typed with the choice, "" if nothing.
+	Ask string
 }
 
 // DialogText is what a dialog says.
@@ -98,7 +100,11 @@ func AbortDialog(s *runbook.Snapshot, off string) DialogText {
 		Para(Normal, "The run finishes or stops the effect in hand, then rolls back step by step, with evidence for each, until every channel "+
 			"is in normal operation on Kafka. A rollback is not interrupted; the migration can be tried again afterwards."),
 	}
-	d.Choice = []Choice{{Key: "n", Text: "No, keep going"}, {Key: "y", Text: "Yes, roll back", Off: off}}
+	d.Choice = []Choice{
+		{Key: "n", Text: "No, keep going"},
+		{Key: "y", Text: "Yes, roll back", Off: off},
+		{Key: "w", Text: "Yes, roll back, and say why", Off: off, Ask: "the reason for the journal"},
+	}
 	return d
 }
 
