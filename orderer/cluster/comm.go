@@ -35,6 +35,8 @@ type Comm struct {
 	mu       sync.RWMutex
 	channels map[string]*members
 	shutdown bool
+
+	submitters submitters
 }
 
 // NewComm makes a Comm without any channel; it opens nothing.
@@ -174,6 +176,8 @@ type remote struct {
 	aborted bool
 	cause   error
 	streams [messageTypes]*stream
+	// ending are streams for transactions that are being ended in order.
+	ending []*stream
 }
 
 // connect starts connecting; a failure shows when a message is to be sent.
@@ -207,6 +211,9 @@ func (r *remote) abort(cause error) {
 			s.cancel(cause)
 		}
 	}
+	for _, s := range r.ending {
+		s.cancel(cause)
+	}
 	if r.conn != nil {
 		r.comm.conns.release(r.node.Endpoint, r.node.ServerTLSCert)
 		r.conn = nil
@@ -238,6 +245,42 @@ func (r *remote) stream(kind messageType) (*stream, error) {
 	return s, nil
 }
 
+// finish ends the stream for transactions in order, if there is one.
+func (r *remote) finish() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.streams[transactionMessages]; s != nil {
+		s.finish()
+		r.streams[transactionMessages] = nil
+		r.ending = append(r.stillEnding(), s)
+	}
+}
+
+// stillEnding forgets the streams that have ended. r.mu is held.
+func (r *remote) stillEnding() []*stream {
+	var left []*stream
+	for _, s := range r.ending {
+		select {
+		case <-s.ended:
+		default:
+			left = append(left, s)
+		}
+	}
+	return left
+}
+
+func (r *remote) endingStreams() []*stream {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stillEnding()
+}
+
+func (r *remote) connected() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.conn != nil && r.conn.GetState() == connectivity.Ready
+}
+
 func (r *remote) newStream(kind messageType) *stream {
 	c := r.comm
 	host := r.node.Endpoint
@@ -246,6 +289,7 @@ func (r *remote) newStream(kind messageType) *stream {
 	s := &stream{
 		kind: kind, queue: make(chan outgoing, c.cfg.SendBufferSize),
 		ctx: ctx, cancel: cancel, timeout: c.cfg.RPCTimeout,
+		finishing: make(chan struct{}), ended: make(chan struct{}),
 		queueLength: c.metrics.queueLength.With("host", host, "msg_type", kind.String(), "channel", r.channel),
 		sendTime:    c.metrics.sendTime.With("host", host, "channel", r.channel),
 		dropped:     c.metrics.dropped.With("host", host, "channel", r.channel),

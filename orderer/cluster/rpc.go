@@ -1,11 +1,20 @@
 package cluster
 
-import "raftmig/orderer/protoutil"
+import (
+	"sync"
+
+	"raftmig/orderer/protoutil"
+)
 
 // RPC sends the messages of one channel.
 type RPC struct {
 	comm    *Comm
 	channel string
+
+	mu         sync.RWMutex
+	restricted bool   // transactions go to target only
+	target     uint64 // 0 is nobody
+	flushed    bool   // it stays so
 }
 
 // RPC returns the sender of a channel's messages.
@@ -24,11 +33,11 @@ func (r *RPC) SendConsensus(dest uint64, payload [][]byte, metadata []byte) erro
 }
 
 // SendSubmit queues a transaction that was valid under the configuration with
-// the sequence given, for the consenter with the Raft ID given, waiting for a place in the queue. report is called once, from any goroutine:
-// with nil when the message was written to the stream, with the reason if it
-// will not be.
+// the sequence given, for the consenter with the Raft ID given, waiting for a
+// place in the queue. report is called once, from any goroutine: with nil when
+// the message was written to the stream, with the reason if it will not be.
 func (r *RPC) SendSubmit(dest uint64, msg *protoutil.Message, configSeq uint64, report func(error)) {
-	s, err := r.stream(dest, transactionMessages)
+	s, err := r.submitStream(dest)
 	if err != nil {
 		report(err)
 		return
@@ -36,6 +45,15 @@ func (r *RPC) SendSubmit(dest uint64, msg *protoutil.Message, configSeq uint64, 
 	if err := s.send(outgoing{parts: submitParts(r.channel, configSeq, msg), report: report}); err != nil {
 		report(err)
 	}
+}
+
+func (r *RPC) submitStream(dest uint64) (*stream, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.restricted && dest != r.target {
+		return nil, errFinished
+	}
+	return r.stream(dest, transactionMessages)
 }
 
 func (r *RPC) stream(dest uint64, kind messageType) (*stream, error) {

@@ -61,6 +61,11 @@ func (s *Service) Step(stream ab.Cluster_StepServer) error {
 	defer s.comm.metrics.ingressCount.Add(-1)
 
 	from := s.peer(stream.Context())
+	defer func() {
+		for channel := range from.submits {
+			s.comm.submitters.add(channel, -1)
+		}
+	}()
 	for {
 		var in comm.Received
 		err := stream.RecvMsg(&in)
@@ -93,6 +98,7 @@ func (s *Service) handle(raw []byte, from *incoming) error {
 		if req.submit.msg == nil {
 			return fmt.Errorf("submit request of node %d without a payload", sender)
 		}
+		from.countSubmitter(&s.comm.submitters, req.submit.channel)
 		return s.handler.OnSubmit(req.submit.channel, sender, req.submit.msg, req.submit.configSeq)
 	case req.consensus != nil:
 		sender, err := s.authenticate(req.consensus.Channel, from)
@@ -122,6 +128,18 @@ type incoming struct {
 	name, addr string
 	clientKey  []byte // PKIX, nil without a certificate
 	expiry     *expiryWarning
+	submits    map[string]bool // channels of which a transaction came on it
+}
+
+func (in *incoming) countSubmitter(all *submitters, channel string) {
+	if in.submits[channel] {
+		return
+	}
+	if in.submits == nil {
+		in.submits = map[string]bool{}
+	}
+	in.submits[channel] = true
+	all.add(channel, 1)
 }
 
 func (s *Service) peer(ctx context.Context) *incoming {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
@@ -22,6 +23,7 @@ var (
 	ErrShutdown     = errors.New("communication has been shut down")
 	errStreamClosed = errors.New("stream closed by the server")
 	errServerSpoke  = errors.New("server sent an unexpected response")
+	errFinished     = errors.New("transactions go to another node")
 )
 
 type messageType int
@@ -60,12 +62,21 @@ type stream struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	timeout time.Duration
+	// finishing is closed when nothing more is to be queued, ended when the
+	// stream's goroutine has ended.
+	finishing  chan struct{}
+	finishOnce sync.Once
+	ended      chan struct{}
 
 	queueLength metrics.Gauge
 	sendTime    metrics.Histogram
 	dropped     metrics.Counter
 	onUse       func()
 }
+
+// finish ends the stream in order: what is queued is written, and the stream
+// ends when the other side has read all of it.
+func (s *stream) finish() { s.finishOnce.Do(func() { close(s.finishing) }) }
 
 // send queues a message. It returns an error if the stream has ended or, for
 // a consensus message, if the queue is full, which ends the stream too. A
@@ -85,6 +96,8 @@ func (s *stream) send(o outgoing) error {
 	} else {
 		select {
 		case s.queue <- o:
+		case <-s.finishing:
+			return errFinished
 		case <-s.ctx.Done():
 			return context.Cause(s.ctx)
 		}
@@ -98,6 +111,7 @@ func (s *stream) send(o outgoing) error {
 
 // run opens the gRPC stream and writes what is queued until the stream ends.
 func (s *stream) run(conn *grpc.ClientConn) {
+	defer close(s.ended)
 	defer s.drain()
 	defer s.cancel(ErrAborted)
 	rpc, err := ab.NewClusterClient(conn).Step(s.ctx)
@@ -113,23 +127,54 @@ func (s *stream) run(conn *grpc.ClientConn) {
 	for {
 		select {
 		case o := <-s.queue:
-			s.queueLength.Set(float64(len(s.queue)))
-			s.onUse()
-			start := time.Now()
-			timer.Reset(s.timeout)
-			err := rpc.SendMsg(o.parts)
-			timer.Stop()
-			if err != nil {
-				err = s.sendError(err)
-				s.cancel(err)
-				o.done(err)
+			if !s.write(rpc, o, timer) {
 				return
 			}
-			s.sendTime.Observe(time.Since(start).Seconds())
-			o.done(nil)
+		case <-s.finishing:
+			s.writeRest(rpc, timer)
+			return
 		case <-s.ctx.Done():
 			return
 		}
+	}
+}
+
+// write writes one message, reports, and returns whether the stream goes on.
+func (s *stream) write(rpc ab.Cluster_StepClient, o outgoing, timer *time.Timer) bool {
+	s.queueLength.Set(float64(len(s.queue)))
+	s.onUse()
+	start := time.Now()
+	timer.Reset(s.timeout)
+	err := rpc.SendMsg(o.parts)
+	timer.Stop()
+	if err != nil {
+		err = s.sendError(err)
+		s.cancel(err)
+		o.done(err)
+		return false
+	}
+	s.sendTime.Observe(time.Since(start).Seconds())
+	o.done(nil)
+	return true
+}
+
+// writeRest writes what is queued, says that this is all, and waits for the
+// server to end the stream, which it does when it has read everything.
+func (s *stream) writeRest(rpc ab.Cluster_StepClient, timer *time.Timer) {
+	for {
+		select {
+		case o := <-s.queue:
+			if !s.write(rpc, o, timer) {
+				return
+			}
+			continue
+		default:
+		}
+		timer.Reset(s.timeout)
+		if rpc.CloseSend() == nil {
+			<-s.ctx.Done()
+		}
+		return
 	}
 }
 
