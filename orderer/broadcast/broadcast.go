@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	cb "github.com/hyperledger/fabric-protos-go/common"
@@ -61,12 +62,50 @@ type Handler struct {
 	metrics *Metrics
 	logger  *zap.SugaredLogger
 	workers chan struct{} // one token per running verification
+
+	closed   atomic.Bool
+	underway atomic.Int64 // messages handed to a consenter that are not answered
 }
 
 // NewHandler returns a handler. logger is named "orderer.common.broadcast".
 func NewHandler(route Route, m *Metrics, logger *zap.SugaredLogger) *Handler {
 	return &Handler{route: route, metrics: m, logger: logger, workers: make(chan struct{}, runtime.GOMAXPROCS(0))}
 }
+
+// closeInterval is how often Close looks whether all is answered.
+const closeInterval = 2 * time.Millisecond
+
+// errClosed is what a closed handler answers.
+var errClosed = errors.New("the orderer is stopping")
+
+// Close has every message refused with SERVICE_UNAVAILABLE from now on, and
+// waits until those that were handed to their consenters before are answered,
+// at most until ctx ends. Streams stay open to be refused on.
+func (h *Handler) Close(ctx context.Context) {
+	h.closed.Store(true)
+	ticker := time.NewTicker(closeInterval)
+	defer ticker.Stop()
+	for h.underway.Load() > 0 {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// begin counts a message that is about to be handed to its consenter; it
+// returns false if that must not be any more. Else end has to follow.
+func (h *Handler) begin() bool {
+	h.underway.Add(1)
+	if h.closed.Load() {
+		h.end()
+		return false
+	}
+	return true
+}
+
+func (h *Handler) end() { h.underway.Add(-1) }
 
 // item is one message on its way through the pipeline.
 type item struct {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
@@ -339,4 +340,50 @@ func TestLabelsDoNotComeFromClients(t *testing.T) {
 	require.Equal(t, labels{"unknown", "CONFIG_UPDATE"}, labelsOf(&cb.ChannelHeader{ChannelId: "made up", Type: 2}, c))
 	require.Equal(t, labels{"unknown", "unknown"}, labelsOf(&cb.ChannelHeader{ChannelId: "ch", Type: 4711}, nil))
 	require.Equal(t, labels{"unknown", "unknown"}, labelsOf(nil, nil))
+}
+
+// heldChain answers when it is told to.
+type heldChain struct {
+	testChain
+	held chan func(error)
+}
+
+func (c *heldChain) OrderAsync(_ *protoutil.Message, _ uint64, done func(error)) { c.held <- done }
+
+func TestAClosedHandlerWaitsForAnswersAndRefusesWhatComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chain := &heldChain{held: make(chan func(error), 1)}
+		h := newTestHandler(&testChannel{chain: chain})
+		before := newStream(t, message(cb.HeaderType_MESSAGE, "before").Bytes())
+		go func() { _ = h.Handle(before) }()
+		done := <-chain.held
+
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			h.Close(t.Context())
+		}()
+		synctest.Wait()
+		after := newStream(t, message(cb.HeaderType_MESSAGE, "after").Bytes())
+		require.NoError(t, h.Handle(after))
+		require.Len(t, after.answers, 1)
+		require.Equal(t, cb.Status_SERVICE_UNAVAILABLE, after.answers[0].Status)
+		select {
+		case <-closed:
+			t.Fatal("closed although a message is not answered")
+		default:
+		}
+		done(nil)
+		<-closed
+		close(before.in)
+		synctest.Wait()
+		require.Len(t, before.answers, 1)
+		require.Equal(t, cb.Status_SUCCESS, before.answers[0].Status)
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.True(t, h.underway.CompareAndSwap(0, 1), "a consenter that never answers")
+		h.Close(ctx)
+		require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
+	})
 }

@@ -142,15 +142,13 @@ func (p *pipeline) orderOne(it *item) (goOn bool) {
 	}
 	chain := it.channel.Chain()
 	start := time.Now()
+	if !p.h.begin() {
+		p.answer(it, errClosed, "Broadcast", start)
+		return false
+	}
 	finish := func(err error, where string) {
-		resp := &ab.BroadcastResponse{Status: cb.Status_SUCCESS}
-		if err != nil {
-			p.refused.Store(true)
-			p.h.logger.Warnf("[channel: %s] Rejecting broadcast of %s message from %s with SERVICE_UNAVAILABLE: rejected by %s: %s", it.channel.ChannelID(), it.kind, p.address, where, err)
-			resp = refuse(cb.Status_SERVICE_UNAVAILABLE, err)
-		}
-		p.h.metrics.enqueued(it.labels, resp.Status, time.Since(start))
-		it.answer <- resp
+		defer p.h.end()
+		p.answer(it, err, where, start)
 	}
 	if err := chain.WaitReady(); err != nil {
 		finish(err, "Consenter")
@@ -162,6 +160,19 @@ func (p *pipeline) orderOne(it *item) (goOn bool) {
 		return err == nil
 	}
 	return p.orderNormal(chain, it.msg, it.seq, finish)
+}
+
+// answer settles what the client is told about a message that was offered to
+// its consenter at start.
+func (p *pipeline) answer(it *item, err error, where string, start time.Time) {
+	resp := &ab.BroadcastResponse{Status: cb.Status_SUCCESS}
+	if err != nil {
+		p.refused.Store(true)
+		p.h.logger.Warnf("[channel: %s] Rejecting broadcast of %s message from %s with SERVICE_UNAVAILABLE: rejected by %s: %s", it.channel.ChannelID(), it.kind, p.address, where, err)
+		resp = refuse(cb.Status_SERVICE_UNAVAILABLE, err)
+	}
+	p.h.metrics.enqueued(it.labels, resp.Status, time.Since(start))
+	it.answer <- resp
 }
 
 func (p *pipeline) orderNormal(chain consensus.Chain, msg *protoutil.Message, seq uint64, finish func(error, string)) (goOn bool) {
