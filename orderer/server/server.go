@@ -52,6 +52,10 @@ type Addresses struct{ General, Cluster, Operations string }
 // stopPatience is how long an orderly stop waits for chains and requests.
 const stopPatience = 15 * time.Second
 
+// answerPatience is how long an orderly stop waits for the answers to messages
+// that were handed to their consenters, before it stops those.
+const answerPatience = time.Second
+
 // readHeaderTimeout of the profiling endpoint.
 const readHeaderTimeout = 10 * time.Second
 
@@ -72,6 +76,8 @@ type node struct {
 	ledgers  blockledger.Factory
 	cluster  *clusterParts // nil if the node is not of cluster type
 	cleanups []func()      // run in reverse order
+
+	broadcast *broadcast.Handler
 
 	operations  *operations.System // nil if it is not configured
 	grpcMetrics *comm.Metrics
@@ -231,8 +237,9 @@ func (n *node) register() {
 		return h, isConfig, c, nil
 	}
 	auth := n.conf.General.Authentication
+	n.broadcast = broadcast.NewHandler(route, broadcast.NewMetrics(n.metrics), logging.Logger("orderer.common.broadcast"))
 	service := &atomicBroadcast{
-		broadcast: broadcast.NewHandler(route, broadcast.NewMetrics(n.metrics), logging.Logger("orderer.common.broadcast")),
+		broadcast: n.broadcast,
 		deliver: deliver.NewHandler(deliver.Options{
 			Channel: func(id string) deliver.Channel {
 				if c := n.manager.Chain(id); c != nil {
@@ -265,10 +272,22 @@ func (n *node) serve(ctx context.Context) error {
 	}
 	select {
 	case <-ctx.Done():
+		n.drain()
 		return nil
 	case err := <-n.fatal:
 		return err
 	}
+}
+
+// drain stops taking messages and then the chains, while the services still
+// run: consenters need them to pass on what was accepted and what is still on
+// its way to them.
+func (n *node) drain() {
+	n.log.Info("Stopping: no more messages are taken")
+	ctx, cancel := context.WithTimeout(context.Background(), answerPatience)
+	defer cancel()
+	n.broadcast.Close(ctx)
+	n.warnIf("stopping the chains", n.manager.Halt(stopPatience))
 }
 
 // goServe serves an endpoint until it is stopped.

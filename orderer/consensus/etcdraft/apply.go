@@ -77,8 +77,10 @@ func (c *Chain) applySoftState(soft softState) {
 	if c.leadership.leaderless() {
 		c.lead.Store(raft.None)
 	} else {
+		c.rpc.SubmitOnlyTo(soft.lead)
 		c.lead.Store(soft.lead)
 	}
+	c.led.set(!c.leadership.leaderless())
 	if change.leaderChanged {
 		c.log.Infof("Raft leader changed: %d -> %d", change.from, change.to)
 		c.metrics.leaderChanges.Add(1)

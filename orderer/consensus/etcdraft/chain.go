@@ -67,11 +67,13 @@ type Chain struct {
 	stopOnce    sync.Once
 	stopped     chan struct{} // closed first thing when stopping
 	loops       sync.WaitGroup
+	drained     drained
 
 	lead   atomic.Uint64 // raft.None while leaderless or candidate
 	active atomic.Pointer[[]uint64]
 	ready  gate // open while messages may be submitted
 	fault  gate // shut while the chain cannot make progress
+	led    gate // open while there is a leader
 
 	mu         sync.RWMutex // guards the two below, written by the run loop
 	blockMeta  *etcdraft.BlockMetadata
@@ -85,7 +87,7 @@ type Chain struct {
 // the message reached the leader, not that it is ordered (spec 4.6).
 func (c *Chain) Order(msg *protoutil.Message, configSeq uint64) error {
 	c.metrics.normalProposals.Add(1)
-	return c.submit(submission{msg: msg, configSeq: configSeq})
+	return c.submitOwn(submission{msg: msg, configSeq: configSeq})
 }
 
 // OrderAsync implements consensus.AsyncOrderer: what is forwarded is not waited
@@ -98,6 +100,12 @@ func (c *Chain) OrderAsync(msg *protoutil.Message, configSeq uint64, done func(e
 		}
 		done(err)
 	}
+	leave, err := c.enter()
+	if err != nil {
+		finish(err)
+		return
+	}
+	defer leave()
 	s := submission{msg: msg, configSeq: configSeq}
 	lead := c.lead.Load()
 	if lead == raft.None || lead == c.id || c.running() != nil {
@@ -111,7 +119,17 @@ func (c *Chain) OrderAsync(msg *protoutil.Message, configSeq uint64, done func(e
 // Configure takes a configuration message, likewise.
 func (c *Chain) Configure(config *protoutil.Message, configSeq uint64) error {
 	c.metrics.configProposalsReceived.Add(1)
-	return c.submit(submission{msg: config, configSeq: configSeq})
+	return c.submitOwn(submission{msg: config, configSeq: configSeq})
+}
+
+// submitOwn submits a message that this node's client sent.
+func (c *Chain) submitOwn(s submission) error {
+	leave, err := c.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return c.submit(s)
 }
 
 func (c *Chain) running() error {
@@ -178,6 +196,8 @@ func (c *Chain) WaitReady() error {
 	}
 	select {
 	case <-c.ready.opened():
+	case <-c.drained.begun:
+		return errStopped
 	case <-c.stopped:
 	}
 	return c.running()
@@ -187,8 +207,18 @@ func (c *Chain) WaitReady() error {
 // cluster of more than two), and before Start and after Halt.
 func (c *Chain) Errored() <-chan struct{} { return c.fault.shutSignal() }
 
-// Halt stops the chain and waits until its files are closed.
+// Halt stops the chain in order, so that nothing is lost that was accepted, as
+// long as a majority of the others is there, and waits until its files are
+// closed. It takes drainPatience at most before it stops.
 func (c *Chain) Halt() {
+	if c.started.Load() {
+		c.drained.once.Do(c.drain)
+	}
+	c.halt()
+}
+
+// halt stops the chain at once and waits until its files are closed.
+func (c *Chain) halt() {
 	if !c.started.Load() {
 		c.log.Warn("Attempted to halt a chain that has not started")
 		c.stopOnce.Do(func() {
@@ -215,7 +245,7 @@ func (c *Chain) stop() {
 
 // haltEvicted stops the chain of a channel that this node no longer orders.
 func (c *Chain) haltEvicted() {
-	c.Halt()
+	c.halt()
 	c.comm.Remove(c.channel)
 	c.evicted()
 }
@@ -255,14 +285,21 @@ func (c *Chain) consensusMessage(req *ab.ConsensusRequest, sender uint64) error 
 	return nil
 }
 
-// submitMessage takes a transaction that another consenter forwards. One that
-// cannot be taken is lost, as its sender does not wait for an answer; that is no
-// reason to lose those behind it with the stream.
+// submitMessage takes a transaction that another consenter forwards. Its sender
+// does not wait for an answer and has told its client that it was accepted: while
+// there is no leader it waits here, and the stream's later ones behind it. One
+// that cannot be taken is lost; that is no reason to lose those behind it.
 func (c *Chain) submitMessage(s submission, sender uint64) error {
 	if err := c.running(); err != nil {
 		return err
 	}
-	if err := c.submit(s); err != nil {
+	c.drained.arrived()
+	defer c.drained.left()
+	if c.trySubmit(s) == nil {
+		return nil
+	}
+	if err := c.submitPatiently(s); err != nil {
+		c.metrics.proposalFailures.Add(1)
 		c.log.Warnf("Transaction forwarded by node %d is lost: %s", sender, err)
 	}
 	return nil

@@ -142,7 +142,7 @@ func (c *Consenter) newChain(support consensus.ConsenterSupport, config *etcdraf
 		metrics: c.metrics.with(channel), comm: c.opts.Comm, rpc: c.opts.Comm.RPC(channel),
 		fresh: fresh, migration: migration, walDir: walDir, cert: c.opts.ServerCert,
 		submissions: make(chan submission, submissionQueue), catchUps: make(chan *cb.Block),
-		ctx: ctx, cancel: cancel, stopped: make(chan struct{}),
+		ctx: ctx, cancel: cancel, stopped: make(chan struct{}), drained: newDrained(),
 		blockMeta: bm, consenters: consenters,
 	}
 	chain.evicted = func() { c.onEvicted(chain) }

@@ -129,8 +129,8 @@ func (n *node) transferLeadership(answer func(to uint64, err error)) {
 		}
 		var best, match uint64
 		rn.WithProgress(func(id uint64, _ raft.ProgressType, pr tracker.Progress) {
-			paused := pr.State != tracker.StateReplicate
-			if id != n.id && pr.RecentActive && !paused && (best == raft.None || pr.Match > match) {
+			ready := pr.RecentActive && pr.State == tracker.StateReplicate && !n.unreachable[id]
+			if id != n.id && ready && (best == raft.None || pr.Match > match) {
 				best, match = id, pr.Match
 			}
 		})

@@ -127,6 +127,8 @@ func (c *Chain) run() {
 			c.tryTransfer()
 		case block := <-c.catchUps:
 			c.catchUpTo(block, nil)
+		case step := <-c.drained.steps:
+			step()
 		case <-c.stopped:
 			return
 		}

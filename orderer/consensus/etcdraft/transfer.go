@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"go.etcd.io/etcd/raft/v3"
-
 	"raftmig/orderer/protoutil"
 	"raftmig/orderer/raftmetadata"
 )
@@ -13,6 +11,10 @@ import (
 // maxTransferAttempts is how often a leader tries to hand over before it gives
 // up on a configuration that concerns itself (spec 4.6).
 const maxTransferAttempts = 5
+
+// retryInterval is how often an accepted message is offered to a leader that
+// cannot be reached.
+const retryInterval = 20 * time.Millisecond
 
 // transfer is a leader's attempt to hand over before a configuration that
 // removes it or replaces its certificate is ordered by the next leader.
@@ -92,6 +94,7 @@ func (c *Chain) endTransfer() {
 // put into the log to its successor. What is in the log may be kept.
 func (c *Chain) stepDown() {
 	c.metrics.isLeader.Set(0)
+	c.drained.steppedDown.Store(time.Now().UnixNano())
 	for _, s := range c.submissionsOf(c.support.BlockCutter().Cut()) {
 		c.forwardLater(s)
 	}
@@ -107,24 +110,35 @@ func (c *Chain) stepDown() {
 // harder than it would have to; it gives up with the chain's end.
 func (c *Chain) forwardLater(s submission) {
 	c.loops.Add(1)
+	c.drained.pending.Add(1)
 	go func() {
 		defer c.loops.Done()
-		ctx, cancel := context.WithTimeout(c.ctx, 4*c.node.electionTimeout)
-		defer cancel()
-		ticker := time.NewTicker(c.node.tick)
-		defer ticker.Stop()
-		for {
-			if c.lead.Load() != raft.None {
-				if err := c.submit(s); err == nil {
-					return
-				}
-			}
-			select {
-			case <-ctx.Done():
-				c.log.Warnf("A message accepted as the leader is lost: no leader took it over")
-				return
-			case <-ticker.C:
-			}
+		defer c.drained.left()
+		if err := c.submitPatiently(s); err != nil {
+			c.log.Warnf("A message accepted as the leader is lost: no leader took it over: %s", err)
 		}
 	}()
+}
+
+// submitPatiently submits a message until there is a leader that takes it, for
+// as long as an election may take.
+func (c *Chain) submitPatiently(s submission) error {
+	ctx, cancel := context.WithTimeout(c.ctx, 4*c.node.electionTimeout)
+	defer cancel()
+	for {
+		select {
+		case <-c.led.opened():
+		case <-ctx.Done():
+			return errNoLeader
+		}
+		err := c.trySubmit(s)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(retryInterval): // the leader may be another one soon, or the way to it be open again
+		}
+	}
 }

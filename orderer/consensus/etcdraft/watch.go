@@ -76,7 +76,7 @@ func (c *Chain) leave(puller BlockPuller, last uint64) {
 	defer c.evicted()
 	defer puller.Close()
 	c.log.Info("Waiting for chain to halt")
-	c.Halt()
+	c.halt()
 	c.comm.Remove(c.channel)
 	if c.support.Height() > last {
 		c.log.Info("Our height is higher or equal than the height of the orderer we pulled the last block from, aborting.")
