@@ -26,14 +26,14 @@ func (m model) View() string {
 	if m.width <= 0 || m.height <= 0 {
 		return ""
 	}
-	top := m.top()
-	body := m.st.NewStyle()
-	if room := m.height - len(top) - 1; room > 0 {
-		body = body.Height(room).MaxHeight(room).SetString(strings.Join(m.body(m.width, room), "\n"))
-		top = append(top, body.String())
+	blocks := m.top()
+	if room := m.height - len(blocks) - 1; room > 0 {
+		body := strings.Join(m.body(m.width, room), "\n")
+		blocks = append(blocks, m.st.NewStyle().Height(room).MaxHeight(room).Render(body))
 	}
+	blocks = append(blocks, m.bottom())
 	// Wider or higher only where a screen is too small for any layout.
-	screen := m.st.NewStyle().MaxWidth(m.width).MaxHeight(m.height).Render(strings.Join(append(top, m.bottom()), "\n"))
+	screen := m.st.NewStyle().MaxWidth(m.width).MaxHeight(m.height).Render(strings.Join(blocks, "\n"))
 	rows := strings.Split(screen, "\n")
 	for i, r := range rows {
 		rows[i] = strings.TrimRight(r, " ")
