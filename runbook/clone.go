@@ -122,6 +122,7 @@ func cloneFacts(f Facts) Facts {
 		o.RaftState = slices.Clone(o.RaftState)
 	}
 	f.Brokers = slices.Clone(f.Brokers)
+	f.Kafka = clonePtr(f.Kafka, cloneKafka)
 	f.ChannelList = cloneChannelList(f.ChannelList)
 	f.Channels = slices.Clone(f.Channels)
 	for i := range f.Channels {
@@ -142,4 +143,21 @@ func cloneFacts(f Facts) Facts {
 func cloneCert(c CertFacts) CertFacts {
 	c.SANs = slices.Clone(c.SANs)
 	return c
+}
+
+func cloneKafka(k KafkaFacts) KafkaFacts {
+	k.Brokers = slices.Clone(k.Brokers)
+	for i := range k.Brokers {
+		k.Brokers[i].Settings = maps.Clone(k.Brokers[i].Settings)
+	}
+	k.Topics = slices.Clone(k.Topics)
+	for i := range k.Topics {
+		t := &k.Topics[i]
+		t.Partitions = slices.Clone(t.Partitions)
+		for j := range t.Partitions {
+			p := &t.Partitions[j]
+			p.Replicas, p.InSync = slices.Clone(p.Replicas), slices.Clone(p.InSync)
+		}
+	}
+	return k
 }

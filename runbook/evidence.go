@@ -127,6 +127,38 @@ type Facts struct {
 	ChannelList ChannelList    `json:"channel_list"`
 	Admin       IdentityFacts  `json:"admin"`
 	Backup      SpaceFacts     `json:"backup"`
+	Kafka       *KafkaFacts    `json:"kafka,omitempty"` // nil: it was not asked
+}
+
+// KafkaFacts is what a Kafka cluster says of itself.
+type KafkaFacts struct {
+	Error   string        `json:"error,omitempty"` // why it could not be asked, or not in full
+	Brokers []KafkaBroker `json:"brokers,omitempty"`
+	Topics  []KafkaTopic  `json:"topics,omitempty"` // of the channels
+}
+
+// KafkaBroker is a live broker.
+type KafkaBroker struct {
+	ID      int32  `json:"id"`
+	Address string `json:"address"`
+	// Settings are those that it tells, by their name in server.properties.
+	Settings map[string]string `json:"settings,omitempty"`
+}
+
+// KafkaTopic is the topic of a channel; without partitions it does not exist.
+type KafkaTopic struct {
+	Name       string           `json:"name"`
+	Partitions []KafkaPartition `json:"partitions,omitempty"`
+}
+
+// KafkaPartition is a partition of a topic; Leader is -1 if it has none, and
+// Earliest the first offset that is still there, -1 if unknown.
+type KafkaPartition struct {
+	ID       int32   `json:"id"`
+	Leader   int32   `json:"leader"`
+	Replicas []int32 `json:"replicas"`
+	InSync   []int32 `json:"in_sync"`
+	Earliest int64   `json:"earliest"`
 }
 
 // OrdererFacts is what was seen of one orderer.
@@ -179,6 +211,7 @@ type ChannelFacts struct {
 	UntrustedConsenters []string      `json:"untrusted_consenters,omitempty"` // nodes whose TLS certs do not chain to this channel's orderer orgs, with the reason
 	ExpiringCAs         []CertFacts   `json:"expiring_cas,omitempty"`         // CA certificates of its MSPs, soonest first
 	BatchTimeout        time.Duration `json:"batch_timeout"`
+	AbsoluteMaxBytes    uint32        `json:"absolute_max_bytes,omitempty"` // 0 if unknown
 	Nodes               []NodeState   `json:"nodes"`
 }
 

@@ -54,6 +54,7 @@ func (g *Gatherer) channel(ctx context.Context, state runbook.ChannelState, md *
 		f.UntrustedConsenters = []string{"the configuration has no Orderer group"}
 		return f
 	}
+	f.AbsoluteMaxBytes = ord.BatchSize().GetAbsoluteMaxBytes()
 	for _, org := range ord.Organizations() {
 		f.OrdererMSPs = append(f.OrdererMSPs, org.MSPID())
 	}

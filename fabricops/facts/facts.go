@@ -74,6 +74,7 @@ func (g *Gatherer) Gather(ctx context.Context, channels []string, progress func(
 	for i, p := range g.Network.ZooKeeper {
 		wg.Go(func() { f.Brokers[len(g.Network.Brokers)+i] = kafkaops.Reach(ctx, runbook.TierZooKeeper, p) })
 	}
+	wg.Go(func() { f.Kafka = g.kafka(ctx, channels) })
 	wg.Go(func() { f.Backup = backup.Space(g.Network, g.BackupDir) })
 	wg.Go(func() { g.channels(ctx, channels, f.Channels) })
 	wg.Wait()
@@ -94,4 +95,17 @@ func (g *Gatherer) channels(ctx context.Context, names []string, out []runbook.C
 		})
 	}
 	_ = group.Wait() // no function of the group returns an error
+}
+
+// kafka asks the brokers about themselves and the topics of channels; nil if
+// the inventory names no brokers.
+func (g *Gatherer) kafka(ctx context.Context, channels []string) *runbook.KafkaFacts {
+	var brokers []string
+	for _, b := range g.Network.Brokers {
+		brokers = append(brokers, b.AllAddresses()...)
+	}
+	if len(brokers) == 0 {
+		return nil
+	}
+	return kafkaops.Describe(ctx, brokers, channels)
 }

@@ -125,6 +125,7 @@ func TestAProcessThatEndsDuringStartIsStartedAgainAsOftenAsTheInventorySays(t *t
 
 func TestReadinessIsAskedInTheProcesssOwnProtocol(t *testing.T) {
 	p := server(t)
+	require.NoError(t, controller(t, p).Start(t.Context()), "it runs, and is no ZooKeeper")
 	p.Control.Ready, p.Control.StartTimeout = inventory.ReadyZooKeeper, time.Second
 	err := controller(t, p).Start(t.Context())
 	require.ErrorContains(t, err, "ZooKeeper at "+p.Address)

@@ -48,7 +48,9 @@ func checks() []check {
 		adminPolicy, writersPolicy,
 		consenterCount, consentersUnique, consentersTrusted,
 		tlsEnabled, servedCertificate, hostNames, certificateExpiry, authorityExpiry,
-		raftFolders, raftLeftovers, backupBrokers, backupSpace,
+		raftFolders, raftLeftovers,
+		kafkaAsked, kafkaPartitions, kafkaInSync, kafkaUnclean, kafkaReplication, kafkaSizes, kafkaRetention,
+		backupBrokers, backupSpace,
 	}
 }
 

@@ -176,6 +176,14 @@ func TestEveryCheckHasACaseThatFails(t *testing.T) {
 		Brokers:  []runbook.BrokerFacts{{Error: "x"}},
 		Channels: []runbook.ChannelFacts{{Name: "k", Type: "kafka", Nodes: []runbook.NodeState{{MetadataHash: "x"}}}, {Name: "c", AdminPolicy: "x", WritersPolicy: "x", UntrustedConsenters: []string{"x"}, ExpiringCAs: []runbook.CertFacts{{}}, Nodes: []runbook.NodeState{{Error: "x"}}}},
 		Backup:   runbook.SpaceFacts{Error: "x"},
+		Kafka: &runbook.KafkaFacts{
+			Error: "x",
+			Brokers: []runbook.KafkaBroker{{Settings: map[string]string{
+				"unclean.leader.election.enable": "true", "min.insync.replicas": "1", "log.retention.ms": "1",
+				"message.max.bytes": "2", "replica.fetch.max.bytes": "3", "socket.request.max.bytes": "1",
+			}}},
+			Topics: []runbook.KafkaTopic{{Name: "k"}, {Name: "c", Partitions: []runbook.KafkaPartition{{Leader: -1}}}},
+		},
 	}
 	f.Orderers[0].ServerCert.NotAfter = now
 	for _, finding := range Check(f) {

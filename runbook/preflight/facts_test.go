@@ -31,6 +31,19 @@ func good() runbook.Facts {
 		})
 	}
 	names := []string{"sys", "ch1"}
+	f.Kafka = &runbook.KafkaFacts{}
+	for i := range int32(4) {
+		f.Kafka.Brokers = append(f.Kafka.Brokers, runbook.KafkaBroker{ID: i, Address: "b:9092", Settings: map[string]string{
+			"unclean.leader.election.enable": "false", "min.insync.replicas": "2", "default.replication.factor": "3",
+			"replica.fetch.max.bytes": "11534336", "message.max.bytes": "11534336", "socket.request.max.bytes": "104857600",
+			"log.retention.ms": "-1", "log.retention.hours": "168", "log.retention.bytes": "-1",
+		}})
+	}
+	for _, name := range names {
+		f.Kafka.Topics = append(f.Kafka.Topics, runbook.KafkaTopic{Name: name, Partitions: []runbook.KafkaPartition{
+			{Replicas: []int32{0, 1, 2}, InSync: []int32{2, 0, 1}},
+		}})
+	}
 	f.ChannelList = runbook.ChannelList{System: "sys", Names: names, Sources: map[string][]string{
 		"system channel": names, "ledger of orderer0": names, "kafka topics": names,
 	}}
@@ -38,6 +51,7 @@ func good() runbook.Facts {
 		c := runbook.ChannelFacts{
 			Name: name, System: name == "sys", Type: "kafka", State: "STATE_NORMAL",
 			OrdererCapabilities: []string{"V1_4_2"}, ChannelCapabilities: []string{"V1_4_3"}, OrdererMSPs: []string{"OrdererMSP"},
+			AbsoluteMaxBytes: 10 << 20,
 		}
 		for i := range 3 {
 			c.Nodes = append(c.Nodes, runbook.NodeState{Node: fmt.Sprintf("orderer%d", i), Height: 10, LastBlockHash: "aa"})

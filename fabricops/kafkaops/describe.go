@@ -1,0 +1,124 @@
+package kafkaops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/IBM/sarama"
+
+	"raftmig/runbook"
+)
+
+// settings are the broker settings that the preflight judges.
+var settings = []string{
+	"unclean.leader.election.enable", "min.insync.replicas", "default.replication.factor",
+	"message.max.bytes", "replica.fetch.max.bytes", "socket.request.max.bytes",
+	"log.retention.ms", "log.retention.minutes", "log.retention.hours", "log.retention.bytes", "log.dirs",
+}
+
+// Describe asks the cluster for its live brokers with their settings, and for
+// the topics. It changes nothing, and says in Error what it could not learn.
+func Describe(ctx context.Context, brokers, topics []string) *runbook.KafkaFacts {
+	done := make(chan *runbook.KafkaFacts, 1)
+	go func() { done <- describe(brokers, topics) }() // ends with the timeouts of config at the latest
+	select {
+	case f := <-done:
+		return f
+	case <-ctx.Done():
+		return &runbook.KafkaFacts{Error: ctx.Err().Error()}
+	}
+}
+
+func describe(brokers, topics []string) *runbook.KafkaFacts {
+	f := &runbook.KafkaFacts{}
+	cfg := config()
+	cfg.Version = sarama.V1_0_0_0 // the first that tells settings and ends at a cluster of 0.11
+	client, err := sarama.NewClient(brokers, cfg)
+	if err != nil {
+		f.Error = fmt.Sprintf("reaching Kafka at %v: %v", brokers, err)
+		return f
+	}
+	defer client.Close() //nolint:errcheck // nothing was written
+	var errs []error
+	for _, b := range client.Brokers() {
+		live := runbook.KafkaBroker{ID: b.ID(), Address: b.Addr()}
+		live.Settings, err = askSettings(b, cfg)
+		errs = append(errs, err)
+		f.Brokers = append(f.Brokers, live)
+	}
+	slices.SortFunc(f.Brokers, func(a, b runbook.KafkaBroker) int { return int(a.ID) - int(b.ID) })
+	existing, err := client.Topics()
+	if err != nil {
+		f.Error = errors.Join(append(errs, fmt.Errorf("listing Kafka topics: %w", err))...).Error()
+		return f
+	}
+	for _, name := range topics {
+		t := runbook.KafkaTopic{Name: name}
+		if slices.Contains(existing, name) {
+			t.Partitions, err = askPartitions(client, name)
+			errs = append(errs, err)
+		}
+		f.Topics = append(f.Topics, t)
+	}
+	if err := errors.Join(errs...); err != nil {
+		f.Error = err.Error()
+	}
+	return f
+}
+
+func askSettings(b *sarama.Broker, cfg *sarama.Config) (map[string]string, error) {
+	if err := b.Open(cfg); err != nil && !errors.Is(err, sarama.ErrAlreadyConnected) {
+		return nil, fmt.Errorf("asking broker %d: %w", b.ID(), err)
+	}
+	answer, err := b.DescribeConfigs(&sarama.DescribeConfigsRequest{Resources: []*sarama.ConfigResource{
+		{Type: sarama.BrokerResource, Name: strconv.Itoa(int(b.ID())), ConfigNames: settings},
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("asking broker %d for its settings: %w", b.ID(), err)
+	}
+	out := map[string]string{}
+	for _, r := range answer.Resources {
+		if r.ErrorCode != 0 {
+			return nil, fmt.Errorf("asking broker %d for its settings: %s %w", b.ID(), r.ErrorMsg, sarama.KError(r.ErrorCode))
+		}
+		for _, c := range r.Configs {
+			if c.Value != "" && slices.Contains(settings, c.Name) {
+				out[c.Name] = c.Value
+			}
+		}
+	}
+	return out, nil
+}
+
+func askPartitions(client sarama.Client, topic string) ([]runbook.KafkaPartition, error) {
+	ids, err := client.Partitions(topic)
+	if err != nil {
+		return nil, fmt.Errorf("asking for topic %s: %w", topic, err)
+	}
+	var out []runbook.KafkaPartition
+	var errs []error
+	for _, id := range ids {
+		p := runbook.KafkaPartition{ID: id, Leader: -1, Earliest: -1}
+		if leader, err := client.Leader(topic, id); err == nil {
+			p.Leader = leader.ID()
+			if p.Earliest, err = client.GetOffset(topic, id, sarama.OffsetOldest); err != nil {
+				p.Earliest = -1
+				errs = append(errs, fmt.Errorf("asking for the first offset of %s: %w", topic, err))
+			}
+		}
+		// What the client knows is told along with an error for a missing replica.
+		p.Replicas, err = client.Replicas(topic, id)
+		if err != nil && p.Replicas == nil {
+			errs = append(errs, fmt.Errorf("asking for the replicas of %s: %w", topic, err))
+		}
+		p.InSync, err = client.InSyncReplicas(topic, id)
+		if err != nil && p.InSync == nil && p.Leader >= 0 {
+			errs = append(errs, fmt.Errorf("asking for the replicas of %s that are in sync: %w", topic, err))
+		}
+		out = append(out, p)
+	}
+	return out, errors.Join(errs...)
+}
