@@ -24,8 +24,10 @@ import (
 	"raftmig/orderer/raftmetadata"
 )
 
-// submissionQueue is how many messages wait for the run loop of a leader.
-const submissionQueue = 1000
+// submissionQueue is how many messages wait for the run loop of a leader. They
+// count as accepted: a leader that is killed loses them, one that stops has to
+// pass them on.
+const submissionQueue = 128
 
 var (
 	errNotStarted = errors.New("chain is not started")

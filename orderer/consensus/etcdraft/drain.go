@@ -11,7 +11,7 @@ import (
 
 const (
 	// drainPatience limits how long an orderly stop tries to lose nothing.
-	drainPatience = 5 * time.Second
+	drainPatience = 10 * time.Second
 	// drainInterval is how often the state of an orderly stop is looked at.
 	drainInterval = 5 * time.Millisecond
 	// settleTime is how long after it gave up the leadership a node goes on to
