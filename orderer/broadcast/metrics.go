@@ -1,6 +1,7 @@
 package broadcast
 
 import (
+	"sync"
 	"time"
 
 	cb "github.com/hyperledger/fabric-protos-go/common"
@@ -12,6 +13,30 @@ import (
 type Metrics struct {
 	validate, enqueue metrics.Histogram
 	count             metrics.Counter
+	// known holds *resolved by resolvedKey: channels, types and statuses are few.
+	known sync.Map
+}
+
+type resolvedKey struct {
+	labels
+	status cb.Status
+}
+
+// resolved are the metrics of one set of labels.
+type resolved struct {
+	validate, enqueue metrics.Histogram
+	count             metrics.Counter
+}
+
+func (m *Metrics) of(l labels, s cb.Status) *resolved {
+	key := resolvedKey{l, s}
+	if r, ok := m.known.Load(key); ok {
+		return r.(*resolved)
+	}
+	pairs := l.with(s)
+	r := &resolved{m.validate.With(pairs...), m.enqueue.With(pairs...), m.count.With(pairs...)}
+	known, _ := m.known.LoadOrStore(key, r)
+	return known.(*resolved)
 }
 
 // NewMetrics makes the metrics.
@@ -55,11 +80,11 @@ func (l labels) with(s cb.Status) []string {
 }
 
 func (m *Metrics) validated(l labels, s cb.Status, d time.Duration) {
-	m.validate.With(l.with(s)...).Observe(d.Seconds())
+	m.of(l, s).validate.Observe(d.Seconds())
 }
 
 func (m *Metrics) enqueued(l labels, s cb.Status, d time.Duration) {
-	m.enqueue.With(l.with(s)...).Observe(d.Seconds())
+	m.of(l, s).enqueue.Observe(d.Seconds())
 }
 
-func (m *Metrics) processed(l labels, s cb.Status) { m.count.With(l.with(s)...).Add(1) }
+func (m *Metrics) processed(l labels, s cb.Status) { m.of(l, s).count.Add(1) }

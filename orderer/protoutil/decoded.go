@@ -1,7 +1,12 @@
 package protoutil
 
 import (
+	"unicode/utf8"
+
+	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // decoded is what the headers of a message say. It refers to the bytes of the
@@ -45,7 +50,10 @@ func newDecoded(env *cb.Envelope) *decoded {
 		d.channelErr, d.signedErr = err, err
 		return d
 	}
-	d.channel, d.channelErr = UnmarshalChannelHeader(channelHeader)
+	var ok bool
+	if d.channel, ok = splitChannelHeader(channelHeader); !ok {
+		d.channel, d.channelErr = UnmarshalChannelHeader(channelHeader)
+	}
 	creator, err := creatorOf(signatureHeader)
 	if err != nil {
 		d.signedErr = err
@@ -80,4 +88,67 @@ func creatorOf(signatureHeader []byte) ([]byte, error) {
 		return nil, err
 	}
 	return sh.Creator, nil
+}
+
+// splitChannelHeader decodes a channel header that has each field at most once
+// and in the order of their numbers. Anything else is left to the library.
+func splitChannelHeader(b []byte) (*cb.ChannelHeader, bool) {
+	h := &cb.ChannelHeader{}
+	for last := protowire.Number(0); len(b) > 0; {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 || num <= last {
+			return nil, false
+		}
+		b, last = b[n:], num
+		var varint uint64
+		var bytes []byte
+		switch typ {
+		case protowire.VarintType:
+			varint, n = protowire.ConsumeVarint(b)
+		case protowire.BytesType:
+			bytes, n = protowire.ConsumeBytes(b)
+		default:
+			return nil, false
+		}
+		if n < 0 || !setChannelHeader(h, num, typ, varint, bytes) {
+			return nil, false
+		}
+		b = b[n:]
+	}
+	return h, true
+}
+
+// setChannelHeader sets one field; the numbers are those of common.proto.
+func setChannelHeader(h *cb.ChannelHeader, num protowire.Number, typ protowire.Type, varint uint64, bytes []byte) bool {
+	if typ == protowire.VarintType {
+		switch num {
+		case 1:
+			h.Type = int32(varint)
+		case 2:
+			h.Version = int32(varint)
+		case 6:
+			h.Epoch = varint
+		default:
+			return false
+		}
+		return true
+	}
+	switch num {
+	case 3:
+		h.Timestamp = &timestamppb.Timestamp{}
+		return proto.Unmarshal(bytes, h.Timestamp) == nil
+	case 4:
+		h.ChannelId = string(bytes)
+		return utf8.Valid(bytes)
+	case 5:
+		h.TxId = string(bytes)
+		return utf8.Valid(bytes)
+	case 7:
+		h.Extension = bytes[:len(bytes):len(bytes)]
+	case 8:
+		h.TlsCertHash = bytes[:len(bytes):len(bytes)]
+	default:
+		return false
+	}
+	return true
 }

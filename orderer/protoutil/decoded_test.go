@@ -7,6 +7,7 @@ import (
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 type fakeSigner struct{}
@@ -76,10 +77,51 @@ func TestAMessageDecodesItsHeadersAsTheLibraryDoes(t *testing.T) {
 	requireSameDecoded(t, &Message{})
 }
 
+func TestEveryFormOfAChannelHeaderIsDecodedAsTheLibraryDoes(t *testing.T) {
+	full := MustMarshal(&cb.ChannelHeader{
+		Type: -1, Version: 1 << 30, Timestamp: &timestamppb.Timestamp{Seconds: -5, Nanos: 7}, ChannelId: "ch", TxId: "1",
+		Epoch: 1 << 63, Extension: []byte("e"), TlsCertHash: []byte("h"),
+	})
+	for name, header := range map[string][]byte{
+		"full":                  full,
+		"empty":                 {},
+		"empty fields":          {0x08, 0, 0x1a, 0, 0x22, 0, 0x3a, 0, 0x42, 0},
+		"a type beyond 32 bits": {0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01},
+		"twice":                 append(append([]byte{}, full...), full...),
+		"another order":         {0x22, 1, 'a', 0x08, 3},
+		"unknown varint":        {0x48, 1},
+		"unknown bytes":         {0x08, 1, 0x52, 1, 'x'},
+		"a varint for a string": {0x20, 1},
+		"a string for a varint": {0x0a, 1, 'x'},
+		"a fixed number":        {0x09, 1, 2, 3, 4, 5, 6, 7, 8},
+		"no timestamp inside":   {0x1a, 1, 0xff},
+		"no UTF-8":              {0x2a, 1, 0xff},
+		"cut":                   full[:len(full)-1],
+	} {
+		t.Run(name, func(t *testing.T) {
+			payload := MustMarshal(&cb.Payload{Header: &cb.Header{ChannelHeader: header, SignatureHeader: []byte{}}})
+			requireSameDecoded(t, NewMessage(&cb.Envelope{Payload: payload}))
+		})
+	}
+}
+
 func FuzzMessageHeaders(f *testing.F) {
 	f.Add(signedMessage(f).Payload)
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		requireSameDecoded(t, NewMessage(&cb.Envelope{Payload: payload, Signature: []byte("s")}))
+	})
+}
+
+func FuzzChannelHeader(f *testing.F) {
+	f.Add(MustMarshal(&cb.ChannelHeader{Type: 3, ChannelId: "ch", TxId: "1", Extension: []byte("e"), Timestamp: &timestamppb.Timestamp{Seconds: 1}}))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		got, ok := splitChannelHeader(raw)
+		if !ok {
+			return
+		}
+		want, err := UnmarshalChannelHeader(raw)
+		require.NoError(t, err)
+		require.True(t, proto.Equal(want, got))
 	})
 }
 
