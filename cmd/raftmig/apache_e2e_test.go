@@ -73,6 +73,20 @@ func TestRealKafkaWithTLSAndSASLMigrates(t *testing.T) {
 		_, err = kafkaops.Brokers(t.Context(), b.Addresses[0])
 		require.Error(t, err, "the orderers' listener answers without TLS and SASL")
 	}
+	var f *runbook.KafkaFacts
+	require.Eventually(t, func() bool { // orderers make the topic after the channel's first block
+		f = kafkaops.Describe(t.Context(), []string{n.Inventory.Brokers[0].Address}, []string{"syschannel", "ch1"})
+		return len(f.Topics) == 2 && len(f.Topics[1].Partitions) == 1 && len(f.Topics[1].Partitions[0].InSync) == 4
+	}, waitForBlock, tick)
+	require.Empty(t, f.Error)
+	require.Len(t, f.Brokers, 5)
+	for name, value := range map[string]string{
+		"unclean.leader.election.enable": "false", "min.insync.replicas": "3", "default.replication.factor": "4",
+		"message.max.bytes": "11534336", "replica.fetch.max.bytes": "11534336", "log.retention.ms": "-1",
+	} {
+		require.Equal(t, value, f.Brokers[4].Settings[name], name)
+	}
+	require.Len(t, f.Topics[1].Partitions[0].Replicas, 4)
 	r = run(t, nil, "rehearse", "--headless", "--json", "--dir", dir, "--transactions", "50", "--resume")
 	require.Zero(t, r.code, r.stderr)
 	doc := r.document(t)

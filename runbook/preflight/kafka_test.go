@@ -30,6 +30,12 @@ func TestABrokenKafkaIsFoundByExactlyOneCheck(t *testing.T) {
 			f.Kafka.Error, f.Kafka.Brokers[1].Settings = "asking broker 1 for its settings: timeout", nil
 		}, warn, "broker 1"},
 		{"kafka.partitions", "a topic is missing", func(f *runbook.Facts) { f.Kafka.Topics[1].Partitions = nil }, fatal, "there is no topic ch1"},
+		{"kafka.partitions", "a topic is missing that nothing was ordered through", func(f *runbook.Facts) {
+			f.Kafka.Topics[1].Partitions = nil
+			for i := range f.Channels[1].Nodes {
+				f.Channels[1].Nodes[i].Height = 1
+			}
+		}, warn, "no topic ch1 yet"},
 		{"kafka.partitions", "two partitions", func(f *runbook.Facts) {
 			t := &f.Kafka.Topics[1]
 			t.Partitions = append(t.Partitions, t.Partitions[0])
