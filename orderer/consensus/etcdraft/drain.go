@@ -15,8 +15,9 @@ const (
 	// drainInterval is how often the state of an orderly stop is looked at.
 	drainInterval = 5 * time.Millisecond
 	// settleTime is how long after it gave up the leadership a node goes on to
-	// take what others had under way to it on streams that it has not seen yet.
-	settleTime = 50 * time.Millisecond
+	// take messages: a node that the next leader has not reached yet, as one of
+	// them has just started, still sends them here, on streams not seen before.
+	settleTime = 300 * time.Millisecond
 	// quietTime without a transaction means that none is on the way any more,
 	// on streams that the nodes at their other ends do not close.
 	quietTime = 300 * time.Millisecond
