@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,23 +16,20 @@ import (
 
 // Serves asks the process at address, over the protocol that kind names (see
 // inventory.Control.Ready), whether it does its work: a ZooKeeper node is part
-// of a quorum, a Kafka broker knows a controller and itself. nil means yes.
+// of a quorum; a Kafka broker knows a controller and itself, and has caught up
+// with every leader that is there: else losing that leader would leave nobody
+// to follow it. nil means yes.
 func Serves(ctx context.Context, kind, address string) error {
 	switch kind {
 	case inventory.ReadyZooKeeper:
 		_, err := ZooKeeperMode(ctx, address)
 		return err
 	case inventory.ReadyKafka:
-		known, err := Brokers(ctx, address)
+		answer, err := metadata(ctx, address)
 		if err != nil {
 			return err
 		}
-		for _, a := range known {
-			if a == address {
-				return nil
-			}
-		}
-		return fmt.Errorf("the broker at %s is not registered; registered are %v", address, known)
+		return caughtUp(answer, address)
 	default:
 		return fmt.Errorf("unknown kind of readiness %q", kind)
 	}
@@ -75,28 +73,54 @@ func firstLine(answer []byte) string {
 	return line
 }
 
+// caughtUp looks for the broker at address in what it says of the cluster.
+func caughtUp(answer *sarama.MetadataResponse, address string) error {
+	i := slices.IndexFunc(answer.Brokers, func(b *sarama.Broker) bool { return b.Addr() == address })
+	if i < 0 {
+		return fmt.Errorf("the broker at %s is not registered", address)
+	}
+	id := answer.Brokers[i].ID()
+	for _, t := range answer.Topics {
+		for _, p := range t.Partitions {
+			// Without a leader there is nothing to catch up with.
+			if p.Leader >= 0 && slices.Contains(p.Replicas, id) && !slices.Contains(p.Isr, id) {
+				return fmt.Errorf("the broker at %s has not caught up on partition %d of %s", address, p.ID, t.Name)
+			}
+		}
+	}
+	return nil
+}
+
 // Brokers returns the addresses of the live brokers, as the broker at address
 // knows them. Not knowing a controller is an error.
 func Brokers(ctx context.Context, address string) ([]string, error) {
-	cfg := config()
+	answer, err := metadata(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	var known []string
+	for _, b := range answer.Brokers {
+		known = append(known, b.Addr())
+	}
+	return known, nil
+}
+
+// metadata asks the broker at address for all brokers and topics.
+func metadata(ctx context.Context, address string) (*sarama.MetadataResponse, error) {
 	b := sarama.NewBroker(address)
-	if err := b.Open(cfg); err != nil {
+	if err := b.Open(config()); err != nil {
 		return nil, fmt.Errorf("asking the broker at %s: %w", address, err)
 	}
 	defer b.Close() //nolint:errcheck // it was only asked
-	// Version 1 has the controller; no topics are wanted.
-	answer, err := b.GetMetadata(&sarama.MetadataRequest{Version: 1, Topics: []string{}})
+	// Version 1 has the controller; without names it tells all topics.
+	answer, err := b.GetMetadata(&sarama.MetadataRequest{Version: 1})
 	if err != nil {
 		return nil, fmt.Errorf("asking the broker at %s: %w", address, err)
 	}
 	if answer.ControllerID < 0 {
 		return nil, fmt.Errorf("the broker at %s knows no controller", address)
 	}
-	var known []string
-	for _, b := range answer.Brokers {
-		known = append(known, b.Addr())
-	}
-	return known, ctx.Err()
+	return answer, ctx.Err()
 }
 
 // config is that of a client that only looks.
