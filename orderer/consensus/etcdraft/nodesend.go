@@ -118,22 +118,28 @@ func (n *node) takeSnapshot(index uint64, cs raftpb.ConfState, data []byte) {
 	})
 }
 
-// transferLeadership asks the most advanced active follower to take over. The
+// transferLeadership asks the most advanced active follower to take over, or
+// another one if that was asked already and has not: what it was sent may be
+// lost, and Raft would wait for an election timeout before it asks again. The
 // answer says only whether that was asked.
 func (n *node) transferLeadership(answer func(to uint64, err error)) {
 	n.request(func(rn *raft.RawNode) {
 		n.drainProposals() // once the transfer has begun they would be refused
-		if rn.BasicStatus().RaftState != raft.StateLeader {
+		st := rn.BasicStatus()
+		if st.RaftState != raft.StateLeader {
 			answer(raft.None, errNotLeader)
 			return
 		}
 		var best, match uint64
 		rn.WithProgress(func(id uint64, _ raft.ProgressType, pr tracker.Progress) {
 			ready := pr.RecentActive && pr.State == tracker.StateReplicate && !n.unreachable[id]
-			if id != n.id && ready && (best == raft.None || pr.Match > match) {
+			if id != n.id && id != st.LeadTransferee && ready && (best == raft.None || pr.Match > match) {
 				best, match = id, pr.Match
 			}
 		})
+		if best == raft.None && st.LeadTransferee != raft.None {
+			best = st.LeadTransferee // nobody else could
+		}
 		if best == raft.None {
 			answer(raft.None, errNoTransferee)
 			return
