@@ -107,5 +107,9 @@ func (g *Gatherer) kafka(ctx context.Context, channels []string) *runbook.KafkaF
 	if len(brokers) == 0 {
 		return nil
 	}
-	return kafkaops.Describe(ctx, brokers, channels)
+	return kafkaops.Settled(ctx, brokers, channels, syncPatience)
 }
+
+// syncPatience is how long replicas may take to catch up: brokers that have
+// just started need seconds.
+const syncPatience = 20 * time.Second

@@ -5,6 +5,8 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/stretchr/testify/require"
+
+	"raftmig/runbook"
 )
 
 func TestABrokerServesOnceItHasCaughtUpWithTheLeadersThatAreThere(t *testing.T) {
@@ -21,4 +23,15 @@ func TestABrokerServesOnceItHasCaughtUpWithTheLeadersThatAreThere(t *testing.T) 
 	require.NoError(t, caughtUp(answer(-1, []int32{1, 2}, []int32{2}), here), "nobody to catch up with")
 	require.ErrorContains(t, caughtUp(answer(0, []int32{0, 1}, []int32{0}), here), "has not caught up on partition 0 of ch1")
 	require.ErrorContains(t, caughtUp(answer(0, []int32{0, 1}, []int32{0}), "127.0.0.1:9094"), "is not registered")
+}
+
+func TestThereIsSomethingToWaitForWhileReplicasAreNotInSync(t *testing.T) {
+	facts := func(p runbook.KafkaPartition) *runbook.KafkaFacts {
+		return &runbook.KafkaFacts{Topics: []runbook.KafkaTopic{{Name: "none"}, {Name: "ch1", Partitions: []runbook.KafkaPartition{p}}}}
+	}
+	all := []int32{0, 1, 2}
+	require.True(t, inSync(facts(runbook.KafkaPartition{Replicas: all, InSync: all})))
+	require.True(t, inSync(&runbook.KafkaFacts{Error: "no answer"}))
+	require.False(t, inSync(facts(runbook.KafkaPartition{Replicas: all, InSync: all[:2]})))
+	require.False(t, inSync(facts(runbook.KafkaPartition{Leader: -1, Replicas: all, InSync: all})))
 }

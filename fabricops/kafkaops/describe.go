@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -30,6 +31,41 @@ func Describe(ctx context.Context, brokers, topics []string) *runbook.KafkaFacts
 	case <-ctx.Done():
 		return &runbook.KafkaFacts{Error: ctx.Err().Error()}
 	}
+}
+
+// Settled is Describe, asked again until all replicas of the topics are in sync
+// or patience is over; the last answer counts.
+func Settled(ctx context.Context, brokers, topics []string, patience time.Duration) *runbook.KafkaFacts {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(settlePause)
+	defer tick.Stop()
+	f := Describe(ctx, brokers, topics)
+	for !inSync(f) {
+		select {
+		case <-ctx.Done():
+			return f
+		case <-tick.C:
+		}
+		if next := Describe(ctx, brokers, topics); ctx.Err() == nil {
+			f = next
+		}
+	}
+	return f
+}
+
+const settlePause = 500 * time.Millisecond
+
+// inSync tells whether there is nothing to wait for.
+func inSync(f *runbook.KafkaFacts) bool {
+	for _, t := range f.Topics {
+		for _, p := range t.Partitions {
+			if p.Leader < 0 || len(p.InSync) < len(p.Replicas) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func describe(brokers, topics []string) *runbook.KafkaFacts {
