@@ -186,6 +186,16 @@ func (o *Operator) startNodes(ctx context.Context, e runbook.Effect, r *report) 
 	}
 	o.matrix.Forget()
 	err := o.all(ctx, e.Tier, r, "ready", func(p *process) error { return p.ctl.Start(ctx) })
+	if err == nil && e.Tier == runbook.TierBrokers {
+		// The first broker was ready before there was a leader to follow. Now that
+		// all are there, each is asked once more whether it has caught up.
+		err = o.all(ctx, e.Tier, r, "in sync", func(p *process) error {
+			if p.Control.Ready == "" {
+				return nil
+			}
+			return p.ctl.Start(ctx)
+		})
+	}
 	for _, n := range o.pool.Nodes() {
 		o.pool.Wake(n)
 	}

@@ -123,8 +123,15 @@ func (n *Network) Up(ctx context.Context, progress func(text string)) error {
 			if err := n.startAll(ctx, processNames(n.Inventory.ZooKeeper), say); err != nil {
 				return err
 			}
-			if err := n.startAll(ctx, processNames(n.Inventory.Brokers), say); err != nil {
+			brokers := processNames(n.Inventory.Brokers)
+			if err := n.startAll(ctx, brokers, say); err != nil {
 				return err
+			}
+			if n.Manifest.Apache != nil {
+				// Once more: the first was ready before there was a leader to follow.
+				if err := n.startAll(ctx, brokers, func(string) {}); err != nil {
+					return err
+				}
 			}
 		}
 		return n.startAll(ctx, n.OrdererNames(), say)
