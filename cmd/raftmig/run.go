@@ -180,7 +180,7 @@ func startRunner(ctx context.Context, folder runner.Folder, args []string) error
 	if err := os.MkdirAll(string(folder), 0o700); err != nil {
 		return err
 	}
-	_, err := runner.Detach(ctx, folder.RunnerLog("."), args...)
+	_, err := runner.Detach(ctx, folder.RunnerLog(), args...)
 	return err
 }
 

@@ -73,10 +73,9 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // attach describes how a terminal is connected to a run.
 type attach struct {
-	client    runbook.Client
-	reattach  func(ctx context.Context) (runbook.Client, error)
-	hint      string
-	inProcess bool
+	client   runbook.Client
+	reattach func(ctx context.Context) (runbook.Client, error)
+	hint     string
 }
 
 // show shows a run until it ends or the operator leaves. It returns the last
@@ -91,12 +90,12 @@ func (f *showFlags) show(ctx context.Context, m mode, a attach, out io.Writer) (
 	case modePlain:
 		err = plain.Run(ctx, a.client, os.Stdin, out, plain.Options{
 			By: runner.Who(), ReadOnly: f.readOnly, Interactive: isTerminal(os.Stdin),
-			InProcess: a.inProcess, AttachHint: a.hint, Last: keep,
+			AttachHint: a.hint, Last: keep,
 		})
 	default:
 		err = tui.Run(ctx, a.client, tui.Options{
 			NoColor: f.noColor || os.Getenv("NO_COLOR") != "", ASCII: f.ascii, SlowLink: f.slowLink,
-			ReadOnly: f.readOnly, By: runner.Who(), InProcess: a.inProcess,
+			ReadOnly: f.readOnly, By: runner.Who(),
 			Reattach: a.reattach, AttachHint: a.hint, Last: keep,
 		})
 	}

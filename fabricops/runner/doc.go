@@ -9,9 +9,9 @@ Runs of a network lie side by side in one folder, by default "raftmig-runs"
 beside raftmig.yaml:
 
 	lock                        held while a run is driven; names its owner
+	runner.log                  what detached runners had to say
 	20261122T031500Z/journal    the events of a run (package journal)
 	20261122T031500Z/backup     its backup, unless raftmig.yaml says elsewhere
-	20261122T031500Z/runner.log what the runner itself had to say
 	20261122T031500Z/socket     terminals attach here (0600), while it is driven
 
 A run whose journal has come to an end is never written to again. A run that has

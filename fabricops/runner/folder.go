@@ -25,13 +25,14 @@ func DefaultFolder(file string) Folder {
 	return Folder(filepath.Join(filepath.Dir(file), "raftmig-runs"))
 }
 
-func (f Folder) lock() string                { return filepath.Join(string(f), "lock") }
-func (f Folder) journal(run string) string   { return filepath.Join(string(f), run, "journal") }
-func (f Folder) runDir(run string) string    { return filepath.Join(string(f), run) }
-func (f Folder) RunnerLog(run string) string { return filepath.Join(string(f), run, "runner.log") }
+func (f Folder) lock() string              { return filepath.Join(string(f), "lock") }
+func (f Folder) journal(run string) string { return filepath.Join(string(f), run, "journal") }
+
+// RunnerLog is the file that detached runners of the network write to.
+func (f Folder) RunnerLog() string { return filepath.Join(string(f), "runner.log") }
 
 // RunDir is the folder of one run.
-func (f Folder) RunDir(run string) string { return f.runDir(run) }
+func (f Folder) RunDir(run string) string { return filepath.Join(string(f), run) }
 
 const runLayout = "20060102T150405Z"
 
@@ -39,7 +40,7 @@ const runLayout = "20060102T150405Z"
 func (f Folder) newRun(now time.Time) (string, error) {
 	for {
 		name := now.UTC().Format(runLayout)
-		switch _, err := os.Stat(f.runDir(name)); {
+		switch _, err := os.Stat(f.RunDir(name)); {
 		case errors.Is(err, fs.ErrNotExist):
 			return name, nil
 		case err != nil:
@@ -99,7 +100,7 @@ const maxSocketPath = 100
 // Socket is the path of a run's socket. A path that is too long for a socket is
 // replaced by one in the system's folder for temporary files.
 func (f Folder) Socket(run string) string {
-	path := filepath.Join(f.runDir(run), "socket")
+	path := filepath.Join(f.RunDir(run), "socket")
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}

@@ -73,7 +73,7 @@ func Open(o Options) (r *Runner, err error) {
 	if r.journal, contents, err = journal.Open(o.Folder.journal(r.Name)); err != nil {
 		return r, err
 	}
-	if r.operator, err = fabricops.New(o.Network, fabricops.Options{RunDir: o.Folder.runDir(r.Name), Run: r.Name}); err != nil {
+	if r.operator, err = fabricops.New(o.Network, fabricops.Options{RunDir: o.Folder.RunDir(r.Name), Run: r.Name}); err != nil {
 		return r, err
 	}
 	plan := r.operator.Plan(r.Name)
@@ -109,7 +109,7 @@ func choose(o Options, now time.Time) (name string, resumed bool, err error) {
 	}
 	if !o.Resume {
 		return "", false, &runbook.Problem{
-			What: ErrUnfinished.Error(), Where: o.Folder.runDir(last),
+			What: ErrUnfinished.Error(), Where: o.Folder.RunDir(last),
 			Why:  fmt.Sprintf("it stands in phase %q", snapshot.Phase),
 			Hint: "go on with it (--resume), or take the network back to Kafka first (raftmig abort)",
 		}
@@ -128,9 +128,6 @@ func Who() string {
 	}
 	return name + "@" + host
 }
-
-// Dir is the folder of the run.
-func (r *Runner) Dir() string { return r.folder.runDir(r.Name) }
 
 // Client connects to the run within this process.
 func (r *Runner) Client() runbook.Client { return r.driver.Client() }
@@ -188,7 +185,7 @@ func Attach(ctx context.Context, f Folder) (runbook.Client, error) {
 	client, err := remote.Dial(ctx, f.Socket(last))
 	if err != nil {
 		return nil, &runbook.Problem{
-			What: "the last run is not being driven", Where: f.runDir(last), Why: err.Error(),
+			What: "the last run is not being driven", Where: f.RunDir(last), Why: err.Error(),
 			Hint: "go on with it: raftmig run --resume; look at it: raftmig status",
 		}
 	}

@@ -48,7 +48,7 @@ func TestAChannelIsActivatedOnceThisNodeIsItsConsenter(t *testing.T) {
 		r.TrackChain(appChannel, w.channels[appChannel][0])
 		require.Equal(t, []string{appChannel}, r.Channels())
 
-		time.Sleep(25 * time.Second) // two looks, at 10 s and after 20 s more
+		time.Sleep(25 * time.Second) // of the bubble's clock: one look at 10 s, the next 20 s later
 		synctest.Wait()
 		require.Empty(t, *created)
 		require.EqualValues(t, 1, ledgers.height(appChannel))

@@ -166,12 +166,12 @@ func TestAFullDiskEndsTheJournalAndLosesNothingWritten(t *testing.T) {
 
 func TestTheLockNamesItsOwner(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	owner := Owner{PID: 42, By: "op@bastion", Run: "r1", Since: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)}
+	owner := Owner{PID: 42, By: "op@bastion", Since: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)}
 	l, err := Acquire(path, owner)
 	require.NoError(t, err)
 	_, err = Acquire(path, owner)
 	require.ErrorIs(t, err, ErrLocked)
-	require.ErrorContains(t, err, "run r1 of op@bastion, process 42, since 2026-11-22T03:00:00Z")
+	require.ErrorContains(t, err, "by op@bastion, process 42, since 2026-11-22T03:00:00Z")
 	require.NoError(t, l.Release())
 	l, err = Acquire(path, owner)
 	require.NoError(t, err)

@@ -16,8 +16,7 @@ var ErrLocked = errors.New("locked")
 // Owner says who holds a lock, for the one who has to wait.
 type Owner struct {
 	PID   int       `json:"pid"`
-	By    string    `json:"by"`  // user@host
-	Run   string    `json:"run"` // name of the run
+	By    string    `json:"by"` // user@host
 	Since time.Time `json:"since"`
 }
 
@@ -55,7 +54,7 @@ func describe(path string) string {
 	if err != nil {
 		return "another process holds " + path
 	}
-	return fmt.Sprintf("run %s of %s, process %d, since %s", o.Run, o.By, o.PID, o.Since.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("by %s, process %d, since %s", o.By, o.PID, o.Since.UTC().Format(time.RFC3339))
 }
 
 // Release gives the lock back.
