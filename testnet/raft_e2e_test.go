@@ -42,6 +42,7 @@ func TestAMigratedNetworkNeedsNoBrokersAndItsNodesAgreeAfterTheyDied(t *testing.
 	require.True(t, s.Up("orderers"))
 	require.False(t, s.Up("brokers"), "nothing orders through Kafka any more")
 	send(ctx, t, n, 40)
+	requireAgreement(ctx, t, n, 80)
 
 	// One node after the other dies under load and comes back.
 	type outcome struct {
