@@ -113,7 +113,7 @@ func (m *model) goBack() {
 		m.logBack = 0
 	case m.page == keymap.PageLog && m.filter.Value() != "":
 		m.filter.Reset()
-		m.applyFilter(false)
+		m.applyFilter(present.ShowUsual)
 	case m.page == keymap.PageHelp || m.page == keymap.PageStep:
 		m.page, m.scroll = m.back, 0
 	default:

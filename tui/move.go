@@ -44,8 +44,8 @@ func (m *model) move(a keymap.Action) {
 			m.logBack = 1
 		}
 	case keymap.Marks:
-		_, important := m.log.Filter()
-		m.applyFilter(!important)
+		_, show := m.log.Filter()
+		m.applyFilter(show.Next())
 	case keymap.Wrap:
 		m.logWrap = !m.logWrap
 	}
@@ -86,8 +86,8 @@ func (m *model) selectStep(n int) {
 	m.scroll = 0
 }
 
-func (m *model) applyFilter(important bool) {
-	m.log.SetFilter(m.filter.Value(), important)
+func (m *model) applyFilter(show present.LogShow) {
+	m.log.SetFilter(m.filter.Value(), show)
 	m.logBack = 0
 }
 
@@ -99,7 +99,7 @@ var (
 
 // filterKey handles a key while the filter is typed. The filter is applied as it is typed.
 func (m *model) filterKey(k tea.KeyMsg) tea.Cmd {
-	_, important := m.log.Filter()
+	_, show := m.log.Filter()
 	switch {
 	case key.Matches(k, dialog.Break):
 		m.filtering = false
@@ -110,11 +110,11 @@ func (m *model) filterKey(k tea.KeyMsg) tea.Cmd {
 	case key.Matches(k, clearFilter):
 		m.filtering = false
 		m.filter.Reset()
-		m.applyFilter(important)
+		m.applyFilter(show)
 		return m.ask()
 	default:
 		m.filter = dialog.Edit(m.filter, k)
-		m.applyFilter(important)
+		m.applyFilter(show)
 		return nil
 	}
 }

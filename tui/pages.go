@@ -123,15 +123,18 @@ func (m *model) stepsAlone(width, height int) []string {
 }
 
 func (m *model) logRule(width int) string {
-	filter, important := m.log.Filter()
+	filter, show := m.log.Filter()
 	var remark []string
 	if filter != "" {
 		remark = append(remark, "filter: "+filter)
 	}
-	if important {
+	switch {
+	case show == present.ShowMarked:
 		remark = append(remark, "marked lines only")
-	} else if m.opts.SlowLink && m.page != keymap.PageLog {
+	case m.opts.SlowLink && m.page != keymap.PageLog:
 		remark = append(remark, "slow link: marked lines only")
+	case show == present.ShowAll:
+		remark = append(remark, "all lines")
 	}
 	if m.logBack > 0 && m.page == keymap.PageLog {
 		remark = append(remark, "PAUSED, p follows")
@@ -148,7 +151,7 @@ func (m *model) logRows(width, height int) []string {
 	if m.opts.SlowLink {
 		var marked []present.LogRow
 		for i := len(rows) - 1; i >= 0 && len(marked) < height; i-- {
-			if rows[i].Kind.Important() {
+			if present.ShowMarked.Shows(rows[i].Kind) {
 				marked = append([]present.LogRow{rows[i]}, marked...)
 			}
 		}
@@ -163,7 +166,7 @@ func (m *model) logPage(width, height int) []string {
 	if len(rows) == 0 {
 		text := "No log line yet."
 		if m.log.Len() > 0 {
-			text = fmt.Sprintf("None of %s passes the filter. Esc clears it, m shows all.", present.Plural(m.log.Len(), "line"))
+			text = fmt.Sprintf("None of %s passes the filter. Esc clears it, m shows other lines.", present.Plural(m.log.Len(), "line"))
 		}
 		rows = []string{m.st.Tone(present.Muted, components.Cut(m.st, text, width))}
 	}

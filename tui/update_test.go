@@ -335,9 +335,21 @@ func TestAPausedLogStaysWhereItIs(t *testing.T) {
 	m = press(m, "p")
 	require.Zero(t, m.logBack)
 	m = press(m, "m")
+	require.NotEmpty(t, m.log.Shown())
 	for _, r := range m.log.Shown() {
-		require.True(t, r.Kind.Important())
+		require.True(t, present.ShowMarked.Shows(r.Kind))
 	}
+}
+
+func TestRoutineLinesAreShownOnlyOnRequest(t *testing.T) {
+	m, _ := at(t, "maintenance", Options{})
+	usual := len(m.log.Shown())
+	m = send(m, batchMsg{gen: m.gen, at: m.now, log: []present.LogRow{{Text: "one more call", Kind: present.LogRoutine}}})
+	require.Len(t, m.log.Shown(), usual)
+	m = press(m, "l", "m", "m")
+	require.Len(t, m.log.Shown(), usual+1)
+	m = press(m, "m")
+	require.Len(t, m.log.Shown(), usual, "round and back")
 }
 
 func TestTheSelectionFollowsTheCurrentStepUntilItIsMoved(t *testing.T) {

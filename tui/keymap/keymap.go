@@ -37,7 +37,7 @@ const (
 	Current // follow the current step
 	Filter
 	Follow
-	Marks // only marked log lines
+	Marks // which log lines: usual, marked, all
 	Wrap
 	Answer // open what waits for an answer
 	Abort
@@ -148,7 +148,7 @@ func pageBindings(c Context) []Binding {
 		return []Binding{
 			bind(Filter, "/", "show only lines with these words", "/").hint("filter"),
 			bind(Follow, "p", "pause, or follow the newest line", "p").hint(pick(c.Following, "pause", "follow")),
-			bind(Marks, "m", "only leaders, warnings and errors, or all", "m").hint("marked only"),
+			bind(Marks, "m", "usual lines; only leaders, warnings and errors; or all", "m").hint("more or less"),
 			bind(Wrap, "w", "wrap long lines, or cut them", "w").hint("wrap"),
 		}
 	default:

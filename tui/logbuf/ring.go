@@ -7,12 +7,12 @@ import "raftmig/tui/present"
 // Ring is a bounded list of rows, oldest first. The zero value keeps nothing;
 // use New. It is not safe for concurrent use.
 type Ring struct {
-	limit     int
-	rows      []present.LogRow
-	shown     []present.LogRow // of rows, those that pass
-	filter    string
-	important bool
-	leaders   int
+	limit   int
+	rows    []present.LogRow
+	shown   []present.LogRow // of rows, those that pass
+	filter  string
+	show    present.LogShow
+	leaders int
 }
 
 // New makes a ring of at most limit rows.
@@ -36,18 +36,18 @@ func (r *Ring) Append(rows ...present.LogRow) {
 	}
 }
 
-// SetFilter shows only rows that hold the words of filter and, if important,
-// only leader changes, warnings and errors.
-func (r *Ring) SetFilter(filter string, important bool) {
-	if filter == r.filter && important == r.important {
+// SetFilter shows only rows that hold the words of filter and whose kind show
+// shows.
+func (r *Ring) SetFilter(filter string, show present.LogShow) {
+	if filter == r.filter && show == r.show {
 		return
 	}
-	r.filter, r.important = filter, important
+	r.filter, r.show = filter, show
 	r.refilter()
 }
 
 // Filter is the filter in force.
-func (r *Ring) Filter() (filter string, important bool) { return r.filter, r.important }
+func (r *Ring) Filter() (filter string, show present.LogShow) { return r.filter, r.show }
 
 // Shown are the rows that pass the filter, at most limit of them. The slice is the ring's own.
 func (r *Ring) Shown() []present.LogRow { return r.shown[max(0, len(r.shown)-r.limit):] }
@@ -59,7 +59,7 @@ func (r *Ring) Len() int { return min(len(r.rows), r.limit) }
 func (r *Ring) Leaders() int { return r.leaders }
 
 func (r *Ring) pass(row present.LogRow) bool {
-	return (!r.important || row.Kind.Important()) && row.Match(r.filter)
+	return r.show.Shows(row.Kind) && row.Match(r.filter)
 }
 
 func (r *Ring) refilter() {

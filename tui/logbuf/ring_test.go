@@ -37,13 +37,13 @@ func TestTheNewestRowsAreKept(t *testing.T) {
 func TestAFilterHoldsForOldAndNewRows(t *testing.T) {
 	r := New(100)
 	r.Append(rows(0, 20)...)
-	r.SetFilter("line 1", false)
+	r.SetFilter("line 1", present.ShowUsual)
 	require.Len(t, r.Shown(), 11)
 	r.Append(rows(100, 102)...)
 	require.Len(t, r.Shown(), 13)
-	r.SetFilter("", true)
+	r.SetFilter("", present.ShowMarked)
 	require.Len(t, r.Shown(), 3, "line 0, 10 and 100 are leader lines")
-	r.SetFilter("", false)
+	r.SetFilter("", present.ShowAll)
 	require.Len(t, r.Shown(), 22)
 	r.Append(rows(0, 300)...)
 	require.Len(t, r.Shown(), 100)
@@ -51,7 +51,7 @@ func TestAFilterHoldsForOldAndNewRows(t *testing.T) {
 
 func BenchmarkAppendUnderAFilter(b *testing.B) {
 	r := New(10_000)
-	r.SetFilter("leader changed", true)
+	r.SetFilter("leader changed", present.ShowMarked)
 	line := rows(1, 2)
 	for b.Loop() {
 		r.Append(line...)

@@ -171,7 +171,7 @@ func (s *session) take(u runbook.Update) {
 		if len(s.recent) > recentLines {
 			s.recent = s.recent[len(s.recent)-recentLines:]
 		}
-		if row.Kind.Important() {
+		if present.ShowMarked.Shows(row.Kind) {
 			s.say("%s", present.LogText(row))
 		}
 	}

@@ -12,7 +12,8 @@ type LogKind uint8
 
 // The kinds of log lines.
 const (
-	LogPlain LogKind = iota
+	LogPlain   LogKind = iota
+	LogRoutine         // one more call was served: true of any orderer at any time
 	LogExpected
 	LogWarning
 	LogError
@@ -63,17 +64,22 @@ func logKind(l runbook.LogLine) LogKind {
 		return LogWarning
 	case l.Level == "ERROR" || l.Level == "PANIC" || l.Level == "FATAL":
 		return LogError
+	case routine.MatchString(l.Text):
+		return LogRoutine
 	default:
 		return LogPlain
 	}
 }
+
+// routine matches lines of the gRPC server's logger, in both of Fabric's formats.
+var routine = regexp.MustCompile(`^(?:\S+ ){3,5}\[comm\.grpc\.server\] `)
 
 // Tone is the tone of the row.
 func (k LogKind) Tone() Tone {
 	switch k {
 	case LogLeader:
 		return Mark
-	case LogExpected:
+	case LogExpected, LogRoutine:
 		return Muted
 	case LogWarning:
 		return Warn
@@ -84,8 +90,30 @@ func (k LogKind) Tone() Tone {
 	}
 }
 
-// Important reports whether the row is kept when only marked lines are shown.
-func (k LogKind) Important() bool { return k == LogLeader || k == LogWarning || k == LogError }
+// LogShow is which kinds of rows are shown.
+type LogShow uint8
+
+// The choices, in the order in which a key goes through them.
+const (
+	ShowUsual  LogShow = iota // all but routine
+	ShowMarked                // leader changes, warnings and errors
+	ShowAll
+)
+
+// Next is the choice after s.
+func (s LogShow) Next() LogShow { return (s + 1) % (ShowAll + 1) }
+
+// Shows reports whether rows of the kind are shown.
+func (s LogShow) Shows(k LogKind) bool {
+	switch s {
+	case ShowMarked:
+		return k == LogLeader || k == LogWarning || k == LogError
+	case ShowAll:
+		return true
+	default:
+		return k != LogRoutine
+	}
+}
 
 // Match reports whether the row holds the filter's words, in any order and case.
 func (r LogRow) Match(filter string) bool {

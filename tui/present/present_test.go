@@ -207,6 +207,9 @@ func TestALogLineIsCutIntoColumns(t *testing.T) {
 	} {
 		require.Equal(t, "streaming call completed", LogRowOf(runbook.LogLine{Text: line}).Text, line)
 	}
+	require.Equal(t, LogRoutine, LogRowOf(runbook.LogLine{Level: "INFO", Text: "2026-03-14 22:00:01.367 UTC 0079 INFO [comm.grpc.server] 1 -> streaming call completed"}).Kind)
+	require.Equal(t, LogRoutine, LogRowOf(runbook.LogLine{Level: "INFO", Text: "2026-03-14 22:00:01.367 UTC [comm.grpc.server] 1 -> INFO 05a streaming call completed"}).Kind)
+	require.Equal(t, LogWarning, LogRowOf(runbook.LogLine{Level: "WARN", Text: "2026-03-14 22:00:01.367 UTC 0079 WARN [comm.grpc.server] 1 -> no"}).Kind)
 	require.Equal(t, LogError, LogRowOf(runbook.LogLine{Level: "PANIC"}).Kind)
 	require.Equal(t, LogWarning, LogRowOf(runbook.LogLine{Level: "WARN"}).Kind)
 	require.Equal(t, "some other format", LogRowOf(runbook.LogLine{Text: "some other format"}).Text)
