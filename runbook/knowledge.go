@@ -117,7 +117,7 @@ func (k *knowledge) intend(e Effect) {
 
 // observe keeps what an effect found, whether it is what was hoped for or not.
 func (k *knowledge) observe(e Effect, ev Evidence, when time.Time) {
-	for _, c := range ev.Channels {
+	for _, c := range seen(ev) {
 		k.states[c.Name] = cloneChannel(c)
 		k.observedAt = when
 	}
@@ -135,6 +135,19 @@ func (k *knowledge) observe(e Effect, ev Evidence, when time.Time) {
 			k.findings = append(k.findings, f)
 		}
 	}
+}
+
+// seen returns the channels that an effect read on every node: to observe them,
+// or among the facts that the checks judge.
+func seen(ev Evidence) []ChannelState {
+	if ev.Facts == nil {
+		return ev.Channels
+	}
+	var out []ChannelState
+	for _, c := range ev.Facts.Channels {
+		out = append(out, ChannelState{Name: c.Name, System: c.System, Nodes: c.Nodes})
+	}
+	return out
 }
 
 // accept keeps what the evidence of a successful effect proves.

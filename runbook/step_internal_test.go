@@ -2,6 +2,7 @@ package runbook
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -55,4 +56,14 @@ func TestEveryStepOfThePhaseListIsThereOnceAndInOrder(t *testing.T) {
 	}
 	require.Len(t, seen, 34)
 	require.Equal(t, append(append([]Phase{}, Phases...), PhaseRollback), phases)
+}
+
+func TestWhatTheChecksReadIsTheFirstMatrix(t *testing.T) {
+	k := newKnowledge(Plan{})
+	when := time.Date(2026, 3, 14, 22, 0, 0, 0, time.UTC)
+	nodes := []NodeState{{Node: "orderer0", Type: TypeKafka, State: StateNormal, Height: 7}}
+	k.observe(Effect{Kind: GatherFacts}, Evidence{Facts: &Facts{Channels: []ChannelFacts{{Name: "ch1", Nodes: nodes}}}}, when)
+	k.channels = []string{"ch1"}
+	require.Equal(t, []ChannelState{{Name: "ch1", Nodes: nodes}}, k.matrix())
+	require.Equal(t, when, k.observedAt)
 }
