@@ -29,6 +29,7 @@ type ChainSupport struct {
 	chain     consensus.Chain
 	metadata  consensus.MetadataValidator // nil if the consenter checks none
 	started   atomic.Bool
+	halted    atomic.Bool
 }
 
 var (
@@ -76,7 +77,7 @@ func (c *ChainSupport) start() {
 
 // halt stops the chain and waits for the block that is being written.
 func (c *ChainSupport) halt() {
-	if c.started.Load() { // a chain may wait in Halt for its start to be over
+	if c.started.Load() && !c.halted.Swap(true) { // a chain may wait in Halt for its start to be over
 		c.chain.Halt()
 	}
 	c.writer.flush()
