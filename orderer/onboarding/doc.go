@@ -10,6 +10,7 @@
 // them.
 //
 // The order makes it safe to be killed at any time: the system channel's ledger
-// is written last, so its height tells the next start whether the replication
-// was finished; a ledger that is there in part is continued.
+// is made first and written last, so that it is there without the boot block
+// exactly if a replication was not finished; the next start sees that and goes
+// on. A ledger that is there in part is continued.
 package onboarding

@@ -3,7 +3,9 @@ package server
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 
 	cb "github.com/hyperledger/fabric-protos-go/common"
 
@@ -61,21 +63,25 @@ func (n *node) readBootstrapFile(path string) (*bootBlock, error) {
 }
 
 // bootstrap returns the bootstrap block if there is one and no ledger holds a
-// block yet; a genesis block becomes the system channel's ledger (spec 8.3).
+// block yet, or if a replication that it guides was cut short; a genesis block
+// becomes the system channel's ledger (spec 8.3).
 func (n *node) bootstrap(ledgers blockledger.Factory) (*bootBlock, error) {
 	if n.conf.General.BootstrapMethod != "file" {
 		return nil, nil
 	}
-	for _, id := range ledgers.ChannelIDs() {
-		l, err := ledgers.GetOrCreate(id)
-		if err != nil {
-			return nil, fmt.Errorf("opening the ledger of channel %s: %w", id, err)
+	heights, err := heightsOf(ledgers)
+	if err != nil {
+		return nil, err
+	}
+	// empty ledgers are what is left if a first start is cut short
+	if slices.Max(append(slices.Collect(maps.Values(heights)), 0)) > 0 {
+		if boot := n.cutShort(heights); boot != nil {
+			n.log.Infof("Going on with bootstrap block [%d], because the ledger of the system channel '%s' has only %d blocks",
+				boot.block.Header.Number, boot.channelID, heights[boot.channelID])
+			return boot, nil
 		}
-		// an empty ledger is what is left if a first start is cut short
-		if l.Height() > 0 {
-			n.log.Info("Not bootstrapping the system channel because of existing channels")
-			return nil, nil
-		}
+		n.log.Info("Not bootstrapping the system channel because of existing channels")
+		return nil, nil
 	}
 	boot, err := n.readBootstrapFile(n.conf.General.BootstrapFile)
 	if err != nil {
@@ -95,6 +101,36 @@ func (n *node) bootstrap(ledgers blockledger.Factory) (*bootBlock, error) {
 	}
 	n.log.Infof("Initialized the system channel '%s' from bootstrap block", boot.channelID)
 	return boot, nil
+}
+
+// cutShort returns the bootstrap block if a replication that it guided was not
+// finished: its channel has a ledger without it. A replication makes that
+// ledger first and fills it last (spec 5.4). In all other cases existing
+// ledgers win, whether the file is there and good or not.
+func (n *node) cutShort(heights map[string]uint64) *bootBlock {
+	boot, err := n.readBootstrapFile(n.conf.General.BootstrapFile)
+	if err != nil {
+		n.log.Debugf("The bootstrap block is not needed: %s", err)
+		return nil
+	}
+	height, ok := heights[boot.channelID]
+	if number := boot.block.Header.Number; !ok || number == 0 || number < height {
+		return nil
+	}
+	return boot
+}
+
+// heightsOf returns the height of every channel's ledger.
+func heightsOf(ledgers blockledger.Factory) (map[string]uint64, error) {
+	heights := map[string]uint64{}
+	for _, id := range ledgers.ChannelIDs() {
+		l, err := ledgers.GetOrCreate(id)
+		if err != nil {
+			return nil, fmt.Errorf("opening the ledger of channel %s: %w", id, err)
+		}
+		heights[id] = l.Height()
+	}
+	return heights, nil
 }
 
 // systemChannel finds the system channel's last config block in the ledgers;

@@ -51,17 +51,24 @@ func newNetwork(t testing.TB) *network {
 	require.NoError(t, err)
 	t.Cleanup(kafka.Close)
 	n.broker = kafka.ListenAddrs()[0]
-	var addresses []string
 	for range 3 {
 		n.ports = append(n.ports, freePort(t))
-		addresses = append(addresses, fmt.Sprintf("localhost:%d", n.ports[len(n.ports)-1]))
 	}
 	genesis := n.Genesis(func(c *cb.Config) {
 		fixture.SetBrokers(c, n.broker)
-		fixture.SetAddresses(c, addresses...)
+		fixture.SetAddresses(c, n.addresses()...)
 	})
 	require.NoError(t, os.WriteFile(n.Path("genesis.block"), protoutil.MustMarshal(genesis), 0o600))
 	return n
+}
+
+// addresses are where the orderers listen.
+func (n *network) addresses() []string {
+	var addresses []string
+	for _, port := range n.ports {
+		addresses = append(addresses, fmt.Sprintf("localhost:%d", port))
+	}
+	return addresses
 }
 
 func freePort(t testing.TB) int {
@@ -156,6 +163,11 @@ func (n *network) launch(i int, more string) *running {
 
 // launchChanged runs orderer i with a changed configuration.
 func (n *network) launchChanged(i int, more string, change func(*localconfig.TopLevel)) *running {
+	return n.launchWith(i, more, change, func(*Options) {})
+}
+
+// launchWith runs orderer i with changed configuration and options.
+func (n *network) launchWith(i int, more string, change func(*localconfig.TopLevel), option func(*Options)) *running {
 	conf, err := localconfig.Parse(n.Path("orderer.yaml"), []byte(n.config(i, more)), nil)
 	require.NoError(n.t, err)
 	change(conf)
@@ -166,7 +178,9 @@ func (n *network) launchChanged(i int, more string, change func(*localconfig.Top
 	r.stop = cancel
 	go func() {
 		defer close(r.ended)
-		r.err = Run(ctx, conf, Options{Logging: logging, Serving: func(a Addresses) { r.addresses = a; close(r.serving) }})
+		options := Options{Logging: logging, Serving: func(a Addresses) { r.addresses = a; close(r.serving) }}
+		option(&options)
+		r.err = Run(ctx, conf, options)
 	}()
 	n.t.Cleanup(func() {
 		cancel()

@@ -32,6 +32,7 @@ import (
 func (n *network) raftGenesis(metadata []byte) {
 	genesis := n.Genesis(func(c *cb.Config) {
 		fixture.SetBrokers(c, n.broker)
+		fixture.SetAddresses(c, n.addresses()...)
 		fixture.OrdererValues(c)[channelconfig.ConsensusTypeKey].Value =
 			protoutil.MustMarshal(&ab.ConsensusType{Type: "etcdraft", Metadata: metadata})
 	})

@@ -43,6 +43,9 @@ type Options struct {
 	Build Build
 	// Serving is called once, when the services answer. It may be nil.
 	Serving func(Addresses)
+
+	// wrapLedgers lets a test stand between the orderer and its ledgers.
+	wrapLedgers func(blockledger.Factory) blockledger.Factory
 }
 
 // Addresses are where a running orderer listens, as host:port; empty if it
@@ -147,11 +150,15 @@ func (n *node) start(ctx context.Context) error {
 	if err := n.listen(); err != nil {
 		return err
 	}
-	n.ledgers, err = fileledger.New(n.conf.FileLedger.Location, fileledger.Options{
+	files, err := fileledger.New(n.conf.FileLedger.Location, fileledger.Options{
 		Metrics: n.metrics, Logger: n.options.Logging.Logger("blkstorage"),
 	})
 	if err != nil {
 		return fmt.Errorf("Failed to create ledger factory: %w", err) //nolint:staticcheck // Fabric's text
+	}
+	n.ledgers = files
+	if wrap := n.options.wrapLedgers; wrap != nil {
+		n.ledgers = wrap(files)
 	}
 	n.onCleanup(func() { n.warnIf("closing the ledgers", n.ledgers.Close()) })
 
