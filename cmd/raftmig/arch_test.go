@@ -57,6 +57,7 @@ var layers = map[string]int{
 	"orderer/cluster":            4,
 	"orderer/consensus/kafka":    5,
 	"orderer/consensus/etcdraft": 5,
+	"orderer/consensus/solo":     5,
 	"orderer/onboarding":         5,
 	"orderer/broadcast":          5,
 	"orderer/deliver":            5,

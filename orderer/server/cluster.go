@@ -18,6 +18,7 @@ import (
 	"raftmig/orderer/consensus/etcdraft"
 	"raftmig/orderer/consensus/inactive"
 	"raftmig/orderer/consensus/kafka"
+	"raftmig/orderer/consensus/solo"
 	"raftmig/orderer/localconfig"
 	"raftmig/orderer/onboarding"
 )
@@ -160,11 +161,13 @@ func (n *node) serveCluster() {
 	n.goServe(n.cluster.endpoint, "Cluster")
 }
 
-// consenters makes the consenters by type. Kafka's is there on every node: on
-// one of cluster type it marks what a migration left behind (spec 2.2, 5).
+// consenters makes the consenters by type. Kafka's and solo's are there on every
+// node with a system channel: on one of cluster type they mark what a migration
+// left behind (spec 2.2, 5).
 func (n *node) consenters() (map[string]consensus.Consenter, error) {
 	logging := n.options.Logging
 	result := map[string]consensus.Consenter{}
+	single := solo.Options{Logger: logging.Logger("orderer.consensus.solo")}
 	options := kafka.Options{
 		Config: n.conf.Kafka, Metrics: n.metrics, Health: n.health, Fatal: n.fail,
 		Logger: logging.Logger("orderer.consensus.kafka"), SaramaLogger: logging.Logger("orderer.consensus.kafka.sarama"),
@@ -178,7 +181,7 @@ func (n *node) consenters() (map[string]consensus.Consenter, error) {
 		if c.replicator == nil {
 			return result, nil // without a system channel there is nothing to migrate
 		}
-		options.Inactive = c.replicator
+		options.Inactive, single.Inactive = c.replicator, c.replicator
 	}
 	if n.conf.Kafka.Verbose {
 		if err := logging.ActivateSpec(logging.Spec() + ":orderer.consensus.kafka.sarama=debug"); err != nil {
@@ -191,6 +194,7 @@ func (n *node) consenters() (map[string]consensus.Consenter, error) {
 	}
 	n.onCleanup(k.Close)
 	result[channelconfig.ConsensusKafka] = k
+	result[channelconfig.ConsensusSolo] = solo.New(single)
 	return result, nil
 }
 

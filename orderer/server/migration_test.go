@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/golang/protobuf/proto"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"raftmig/orderer/channelconfig"
+	"raftmig/orderer/localconfig"
 	"raftmig/orderer/protoutil"
 	"raftmig/orderer/server/fixture"
 )
@@ -31,6 +33,16 @@ func (r *running) lastConfig(channel string, signer protoutil.Signer) (*cb.Confi
 	e, err := protoutil.ConfigEnvelope(env)
 	require.NoError(r.t, err)
 	return e.Config, blocks[0]
+}
+
+// tryConsensus submits an update of ConsensusType and returns the answer.
+func (r *running) tryConsensus(channel string, change func(*ab.ConsensusType)) *ab.BroadcastResponse {
+	r.t.Helper()
+	admin := r.OrdererAdmin()
+	config, _ := r.lastConfig(channel, admin)
+	c := fixture.ConsensusType(r.t, config)
+	change(c)
+	return r.broadcast(r.SignedUpdate(fixture.OrdererUpdate(channel, config, map[string]proto.Message{channelconfig.ConsensusTypeKey: c}), admin, admin))
 }
 
 // changeConsensus submits an update of ConsensusType and waits for its block.
@@ -221,6 +233,57 @@ func requireSameBlocks(t *testing.T, want, got []*cb.Block) {
 	for i := range want {
 		require.Equal(t, protoutil.BlockHeaderHash(want[i].Header), protoutil.BlockHeaderHash(got[i].Header), "block %d", i)
 	}
+}
+
+// Scenario D of spec 2.7: a network with one solo orderer goes to Raft, and
+// then gets a second orderer.
+func TestMigrationFromSoloToRaft(t *testing.T) {
+	n := newNetwork(t)
+	genesis := n.Genesis(func(c *cb.Config) {
+		fixture.SetAddresses(c, n.addresses()...)
+		fixture.OrdererValues(c)[channelconfig.ConsensusTypeKey].Value = protoutil.MustMarshal(&ab.ConsensusType{Type: "solo"})
+	})
+	require.NoError(t, os.WriteFile(n.Path("genesis.block"), protoutil.MustMarshal(genesis), 0o600))
+	o, user, admin := n.start(0, ""), n.OrgUser("User1"), n.OrdererAdmin()
+	require.Contains(t, o.log.String(), "Starting with system channel: syschannel, consensus type: solo")
+	o.accepted(n.Creation())
+	o.blocks("ch1", user, 0)
+	o.accepted(n.Message("ch1", user, "before"))
+	before := o.blocks("ch1", user, 1)
+
+	for _, ch := range []string{"syschannel", "ch1"} { // B1 and B2: not without maintenance mode
+		require.Equal(t, cb.Status_BAD_REQUEST, o.tryConsensus(ch, func(c *ab.ConsensusType) { c.Type, c.Metadata = "etcdraft", n.RaftMetadata(n.ports[0]) }).Status)
+	}
+	o.changeConsensus("ch1", func(c *ab.ConsensusType) { c.State = ab.ConsensusType_STATE_MAINTENANCE })
+	resp := o.broadcast(n.Message("ch1", user, "refused"))
+	require.Equal(t, cb.Status_SERVICE_UNAVAILABLE, resp.Status)
+	require.Equal(t, "normal transactions are rejected: maintenance mode", resp.Info)
+	_, status := o.deliver("ch1", user, newestOnly)
+	require.Equal(t, cb.Status_FORBIDDEN, status)
+	o.changeConsensus("ch1", func(c *ab.ConsensusType) { c.State = ab.ConsensusType_STATE_NORMAL })
+
+	switchType([]*running{o}, n.RaftMetadata(n.ports[0]), "syschannel", "ch1")
+	o = n.start(0, "")
+	o.awaitLog("Raft leader changed: 0 -> 1")
+	require.Equal(t, 2, strings.Count(o.log.String(), "Consensus-type migration detected, starting new raft node on an existing channel"))
+	require.NotContains(t, o.log.String(), "[orderer.consensus.solo]", "no solo chain after the migration")
+	leaveMaintenance(o, "syschannel", "ch1")
+	o.accepted(n.Message("ch1", user, "after"))
+	const last = 7 // genesis, tx, in, out, in, type, out, tx
+	after := o.blocks("ch1", user, last)
+	require.Equal(t, before, after[:2], "what solo ordered is untouched")
+
+	// D13 to D19
+	add := func(c *ab.ConsensusType) { c.Metadata = n.RaftMetadata(n.ports[:2]...) }
+	boot := o.changeConsensus("syschannel", add)
+	require.NoError(t, os.WriteFile(n.Path("genesis.block"), protoutil.MustMarshal(boot), 0o600))
+	o.awaitLog("1 stepped down to follower since quorum is not active")
+	o.awaitLog("No leader is present, cluster size is 2")
+	joined := n.launchWith(1, "", func(*localconfig.TopLevel) {}, func(o *Options) { o.firstLook = tick })
+	joined.awaitLog("Raft leader changed: 0 -> ")
+	joined.awaitLog("This node was migrated from solo to Raft, skipping activation of solo chain")
+	o.changeConsensus("ch1", add)
+	requireSameBlocks(t, o.blocks("ch1", admin, last+1), joined.blocks("ch1", admin, last+1))
 }
 
 // C13 and C14 of spec 2.7: a node that was never part of the Kafka network

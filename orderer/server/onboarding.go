@@ -43,6 +43,7 @@ func (n *node) trackInactive(boot *bootBlock) {
 	n.cluster.replicator = onboarding.NewInactiveChainReplicator(onboarding.InactiveConfig{
 		Config: n.onboardingConfig("orderer.common.onboarding"), SystemChannel: boot.channelID,
 		CreateChain:     n.manager.CreateChain,
+		FirstInterval:   n.options.firstLook,
 		RefreshInterval: n.conf.General.Cluster.ReplicationBackgroundRefreshInterval,
 	})
 }

@@ -46,6 +46,9 @@ type Options struct {
 
 	// wrapLedgers lets a test stand between the orderer and its ledgers.
 	wrapLedgers func(blockledger.Factory) blockledger.Factory
+	// firstLook is the pause before inactive channels are looked at; 0 means the
+	// default. For tests.
+	firstLook time.Duration
 }
 
 // Addresses are where a running orderer listens, as host:port; empty if it

@@ -246,6 +246,19 @@ func TestRaftConsentersAreReadFromFilesBesideTheConfiguration(t *testing.T) {
 	require.Equal(t, pem, m.Consenters[0].ServerTlsCert)
 }
 
+func TestTheTypeSoloNeedsNeitherBrokersNorMetadata(t *testing.T) {
+	file := filepath.Join(realNet(t), "configtx.yaml")
+	block, err := GenesisBlock(profile(t, file, "Genesis", "CONFIGTX_PROFILES_GENESIS_ORDERER_ORDERERTYPE=solo"), "sys", Options{})
+	require.NoError(t, err)
+	env, err := protoutil.EnvelopeAt(block, 0)
+	require.NoError(t, err)
+	conf, err := protoutil.ConfigEnvelope(env)
+	require.NoError(t, err)
+	values := conf.Config.ChannelGroup.Groups["Orderer"].Values
+	require.NotContains(t, values, "KafkaBrokers")
+	require.Equal(t, protoutil.MustMarshal(&ab.ConsensusType{Type: "solo"}), values["ConsensusType"].Value)
+}
+
 func TestEnvironmentOverridesKeysOfTheFile(t *testing.T) {
 	file := filepath.Join(realNet(t), "configtx.yaml")
 	p := profile(t, file, "Genesis", "CONFIGTX_PROFILES_GENESIS_ORDERER_BATCHTIMEOUT=3s", "CONFIGTX_PROFILES_GENESIS_ORDERER_KAFKA_BROKERS=[a:1, b:2]", "CONFIGTX_ORDERER_BATCHTIMEOUT=9s", "OTHER=1")

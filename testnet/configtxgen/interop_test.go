@@ -47,11 +47,16 @@ func TestRealToolReadsOurBlockAndMakesTheSameOne(t *testing.T) {
 	for _, name := range []string{"Genesis", "Rich", "RichChannel"} {
 		t.Run(name, func(t *testing.T) { compareBlocks(t, bin, dir, name) })
 	}
+	t.Run("solo", func(t *testing.T) {
+		const variable = "CONFIGTX_PROFILES_GENESIS_ORDERER_ORDERERTYPE"
+		t.Setenv(variable, "solo")
+		compareBlocks(t, bin, dir, "Genesis", variable+"=solo")
+	})
 }
 
 // compareBlocks makes the block of a profile of the rich configuration with
 // both tools.
-func compareBlocks(t *testing.T, bin, dir, name string) {
+func compareBlocks(t *testing.T, bin, dir, name string, env ...string) {
 	copyFile(t, "testdata/rich-configtx.yaml", filepath.Join(dir, "configtx.yaml"))
 	theirs := filepath.Join(t.TempDir(), "their.block")
 	out, err := exec.Command(filepath.Join(bin, "configtxgen"), "-configPath", dir, "-profile", name, "-channelID", "sys", "-outputBlock", theirs).CombinedOutput()
@@ -59,7 +64,7 @@ func compareBlocks(t *testing.T, bin, dir, name string) {
 	want := readBlock(t, theirs)
 	wantEnv, err := protoutil.EnvelopeAt(want, 0)
 	require.NoError(t, err)
-	got, err := GenesisBlock(profile(t, filepath.Join(dir, "configtx.yaml"), name), "sys", likeIn(t, wantEnv))
+	got, err := GenesisBlock(profile(t, filepath.Join(dir, "configtx.yaml"), name, env...), "sys", likeIn(t, wantEnv))
 	require.NoError(t, err)
 	gotEnv, err := protoutil.EnvelopeAt(got, 0)
 	require.NoError(t, err)
