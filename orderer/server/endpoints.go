@@ -10,16 +10,18 @@ import (
 	"os"
 	"strconv"
 
+	"go.uber.org/zap"
+
 	"raftmig/orderer/comm"
 	"raftmig/orderer/localconfig"
 	"raftmig/orderer/metrics"
 	"raftmig/orderer/metrics/prom"
+	"raftmig/orderer/metrics/statsd"
 	"raftmig/orderer/operations"
 )
 
 // startOperations chooses the metrics provider and opens the operations endpoint.
 func (n *node) startOperations() error {
-	n.metrics = metrics.Disabled{}
 	log := n.options.Logging.Logger("orderer.operations")
 	o := operations.Options{
 		ListenAddress: n.conf.Operations.ListenAddress, LogSpec: n.options.Logging, Health: n.health, Logger: log,
@@ -27,18 +29,10 @@ func (n *node) startOperations() error {
 			CommitSHA: n.options.Build.withDefaults().CommitSHA, Version: FabricVersion, Raftmig: n.options.Build.withDefaults().Version,
 		},
 	}
-	switch p := n.conf.Metrics.Provider; p {
-	case "prometheus":
-		provider := prom.New()
-		n.metrics, o.Metrics = provider, provider.Handler()
-	case "disabled", "":
-	case "statsd":
-		log.Warn("Metrics provider statsd is not available in this version; metrics disabled")
-	default:
-		log.Warnf("Unknown provider type: %s; metrics disabled", p)
+	var err error
+	if o.Metrics, err = n.startMetrics(log); err != nil {
+		return err
 	}
-	n.options.Logging.Observe(n.metrics)
-	reportVersion(n.metrics)
 	if o.ListenAddress == "" {
 		return nil
 	}
@@ -60,6 +54,43 @@ func (n *node) startOperations() error {
 		n.warnIf("stopping the operations endpoint", system.Stop(ctx))
 	})
 	return nil
+}
+
+// startMetrics makes the metrics provider. The handler is nil unless the
+// metrics are fetched.
+func (n *node) startMetrics(log *zap.SugaredLogger) (handler http.Handler, err error) {
+	n.metrics = metrics.Disabled{}
+	switch m := n.conf.Metrics; m.Provider {
+	case "prometheus":
+		provider := prom.New()
+		n.metrics, handler = provider, provider.Handler()
+	case "statsd":
+		provider, err := statsd.New(statsd.Options{
+			Network: m.Statsd.Network, Address: m.Statsd.Address, WriteInterval: m.Statsd.WriteInterval, Prefix: m.Statsd.Prefix, Logger: log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		n.metrics = provider
+		n.background(provider.Run)
+	case "disabled", "":
+	default:
+		log.Warnf("Unknown provider type: %s; metrics disabled", m.Provider)
+	}
+	n.options.Logging.Observe(n.metrics)
+	reportVersion(n.metrics)
+	return handler, nil
+}
+
+// background runs a function until the node is cleaned up.
+func (n *node) background(run func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(ctx)
+	}()
+	n.onCleanup(func() { cancel(); <-done })
 }
 
 // loadTLS reads the files of a TLS section. Clients are treated by optional

@@ -52,11 +52,5 @@ func (n *node) runInactive() {
 	if n.cluster == nil || n.cluster.replicator == nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		n.cluster.replicator.Run(ctx)
-	}()
-	n.onCleanup(func() { cancel(); <-done })
+	n.background(n.cluster.replicator.Run)
 }

@@ -1,0 +1,160 @@
+package statsd
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"raftmig/orderer/metrics"
+)
+
+// Names as Fabric documents them (its "Metrics Reference", StatsD), and its
+// namer's rules for label values.
+func TestNames(t *testing.T) {
+	for _, tc := range []struct {
+		opts   metrics.Opts
+		labels map[string]string
+		want   string
+	}{
+		{metrics.Opts{Name: "alone"}, nil, "alone"},
+		{metrics.Opts{Namespace: "deliver", Name: "streams_opened"}, nil, "deliver.streams_opened"},
+		{metrics.Opts{Subsystem: "sub", Name: "n"}, nil, "sub.n"},
+		{
+			metrics.Opts{Namespace: "consensus", Subsystem: "etcdraft", Name: "is_leader", StatsdFormat: "%{#fqname}.%{channel}"},
+			map[string]string{"channel": "ch1"}, "consensus.etcdraft.is_leader.ch1",
+		},
+		{
+			metrics.Opts{Namespace: "deliver", Name: "blocks_sent", StatsdFormat: "%{#fqname}.%{channel}.%{filtered}.%{data_type}"},
+			map[string]string{"channel": "my.ch", "filtered": "false", "data_type": "block"}, "deliver.blocks_sent.my_ch.false.block",
+		},
+		{
+			metrics.Opts{Namespace: "cluster", Subsystem: "comm", Name: "msg_send_time", StatsdFormat: "%{#fqname}.%{host}.%{channel}"},
+			map[string]string{"host": "a.b:7050 |", "channel": "ch1"}, "cluster.comm.msg_send_time.a_b_7050__.ch1",
+		},
+		{metrics.Opts{Namespace: "ns", Subsystem: "s", Name: "n", StatsdFormat: "x.%{#name}.%{#subsystem}.%{#namespace}.y"}, nil, "x.n.s.ns.y"},
+		{metrics.Opts{Name: "n", StatsdFormat: "%{#fqname}.%{channel}"}, nil, "n.unknown"},
+		{metrics.Opts{Name: "n", StatsdFormat: "%{#fqname}.%{channel}"}, map[string]string{"channel": "%{#name}"}, "n.%{#name}"},
+	} {
+		require.Equal(t, tc.want, bucket(tc.opts, tc.labels))
+	}
+}
+
+// use makes one metric of each kind and uses it.
+func use(p metrics.Provider) {
+	c := p.NewCounter(metrics.Opts{Namespace: "c", Name: "n", LabelNames: []string{"a", "b"}, StatsdFormat: "%{#fqname}.%{a}.%{b}"})
+	c.With("b", "2").With("a", "1").Add(2)
+	c.With("a", "1", "b", "2").Add(0.5)
+	g := p.NewGauge(metrics.Opts{Namespace: "g", Name: "n"})
+	g.Set(7)
+	g.Add(-2)
+	p.NewGauge(metrics.Opts{Namespace: "g", Name: "n"}).Add(1)
+	h := p.NewHistogram(metrics.Opts{Namespace: "h", Name: "n", LabelNames: []string{"a"}, StatsdFormat: "%{#fqname}.%{a}"})
+	h.With("a", "x").Observe(0.25)
+	h.With("a", "x").Observe(3)
+}
+
+var used = []string{"c.n.1.2:2.500000|c", "g.n:6.000000|g", "h.n.x:0.250000|ms", "h.n.x:3.000000|ms"}
+
+// packets reads what comes until all of want have come, and returns all.
+func packets(t *testing.T, read func() (string, error), want []string) []string {
+	t.Helper()
+	missing := map[string]bool{}
+	for _, w := range want {
+		missing[w] = true
+	}
+	var got []string
+	for len(missing) > 0 {
+		line, err := read()
+		require.NoError(t, err, "still missing: %v", missing)
+		line = strings.TrimSuffix(line, "\n")
+		got = append(got, line)
+		delete(missing, line)
+	}
+	return got
+}
+
+func TestMetricsAreSentOverUDP(t *testing.T) {
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer server.Close()
+	require.NoError(t, server.SetReadDeadline(time.Now().Add(20*time.Second)))
+	read := func() (string, error) {
+		buf := make([]byte, 1<<16)
+		n, _, err := server.ReadFrom(buf)
+		return string(buf[:n]), err
+	}
+	for _, tc := range []struct{ prefix, want string }{{"", ""}, {"org", "org."}, {"org.orderer.", "org.orderer."}} {
+		t.Run("prefix "+tc.prefix, func(t *testing.T) {
+			p, err := New(Options{Network: "udp", Address: server.LocalAddr().String(), WriteInterval: 5 * time.Millisecond, Prefix: tc.prefix, Logger: zap.NewNop().Sugar()})
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); p.Run(ctx) }()
+			defer func() { cancel(); <-done }()
+			g := p.NewGauge(metrics.Opts{Name: "level"})
+			g.Set(40)
+			packets(t, read, []string{tc.want + "level:40.000000|g"})
+			g.Add(2) // the value outlives a write
+			packets(t, read, []string{tc.want + "level:42.000000|g"})
+			got := packets(t, func() (string, error) {
+				p.NewCounter(metrics.Opts{Name: "c"}).Add(1)
+				return read()
+			}, []string{tc.want + "c:1.000000|c"})
+			require.NotEmpty(t, got)
+			for line, err := read(); !strings.HasPrefix(line, tc.want+"go.mem.gc_pause_last_ns:"); line, err = read() {
+				require.NoError(t, err)
+			}
+		})
+	}
+}
+
+func TestWhatIsLeftIsSentAtTheEndOverTCP(t *testing.T) {
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer server.Close()
+	p, err := New(Options{Network: "tcp", Address: server.Addr().String(), WriteInterval: time.Hour, Prefix: "x", Logger: zap.NewNop().Sugar()})
+	require.NoError(t, err)
+	probe, err := server.Accept() // New looks whether there is a server
+	require.NoError(t, err)
+	_, err = probe.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	use(p)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p.Run(ctx)
+	c, err := server.Accept()
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(20*time.Second)))
+	lines := bufio.NewReader(c)
+	var want []string
+	for _, line := range used {
+		want = append(want, "x."+line)
+	}
+	require.ElementsMatch(t, want, packets(t, func() (string, error) { return lines.ReadString('\n') }, want))
+}
+
+func TestAServerThatIsNotThere(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := l.Addr().String()
+	core, logs := observer.New(zap.WarnLevel)
+	p, err := New(Options{Network: "tcp", Address: address, Logger: zap.New(core).Sugar()})
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	use(p)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p.Run(ctx)
+	require.NotZero(t, logs.FilterMessageSnippet("Could not send metrics to "+address).Len())
+	_, err = New(Options{Network: "tcp", Address: address})
+	require.ErrorContains(t, err, "connection refused")
+}
