@@ -1,14 +1,19 @@
 // Package prom makes metrics that Prometheus scrapes. Names are the parts
-// joined with "_"; histograms without buckets have the client's defaults.
+// joined with "_"; histograms without buckets have the client's defaults. What
+// etcd's library measures of WAL and snapshots is scraped with them, as from
+// Fabric.
 package prom
 
 import (
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 
 	"raftmig/orderer/metrics"
 )
@@ -27,7 +32,14 @@ func New() *Provider {
 
 // Handler serves the metrics.
 func (p *Provider) Handler() http.Handler {
-	return promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(prometheus.Gatherers{p.registry, prometheus.GathererFunc(etcdMetrics)}, promhttp.HandlerOpts{})
+}
+
+// etcdMetrics are what etcd's library has put into the client's registry of the
+// whole process.
+func etcdMetrics() ([]*dto.MetricFamily, error) {
+	families, err := prometheus.DefaultGatherer.Gather()
+	return slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return !strings.HasPrefix(f.GetName(), "etcd_") }), err
 }
 
 // register returns c, or the collector that was registered under its name
