@@ -19,7 +19,7 @@ import (
 
 // Exit codes of the orderer: Fabric's, which supervisors know.
 const (
-	ordererExitConfig = 1 // the configuration cannot be read
+	ordererExitConfig = 1 // the command line or the configuration cannot be read
 	ordererExitFatal  = 2 // a condition that must end the process
 )
 
@@ -39,6 +39,8 @@ Exit codes: 0 stopped by a signal, 1 the configuration cannot be read,
 2 something happened that must end the process (the log's last lines say what).`,
 		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true, RunE: start,
 	}
+	// Fabric's exit code of a wrong command line
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withCode(ordererExitConfig, err) })
 	cmd.AddCommand(
 		&cobra.Command{Use: "start", Short: "Start the orderer node", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true, RunE: start},
 		&cobra.Command{Use: "version", Short: "Show version information", Args: cobra.NoArgs, Run: func(cmd *cobra.Command, _ []string) {
@@ -94,7 +96,7 @@ func handleSignals(ctx context.Context, signals <-chan os.Signal, stop func(), l
 				return
 			}
 			buf := make([]byte, 1<<20)
-			log.Infof("Goroutines:\n%s", buf[:runtime.Stack(buf, true)])
+			log.Named("diag").Infof("Go routines report:\n%s", buf[:runtime.Stack(buf, true)])
 		}
 	}
 }

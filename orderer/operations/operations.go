@@ -138,7 +138,7 @@ func withRequestID(next http.Handler) http.Handler {
 
 func (s *System) version(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
-		answer(w, http.StatusBadRequest, errorBody(fmt.Errorf("invalid request method: %s", r.Method)))
+		answer(w, http.StatusBadRequest, map[string]string{"Error": "invalid request method: " + r.Method}) // spelt so
 		return
 	}
 	answer(w, http.StatusOK, s.options.Version)

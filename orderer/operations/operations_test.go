@@ -58,7 +58,7 @@ func TestAnswersHaveFabricsForm(t *testing.T) {
 		want               string
 	}{
 		{"GET", "/version", "", 200, `{"CommitSHA":"abc","Version":"2.5.16","Raftmig":"1"}`},
-		{"POST", "/version", "", 400, `{"error":"invalid request method: POST"}`},
+		{"POST", "/version", "", 400, `{"Error":"invalid request method: POST"}`},
 		{"GET", "/logspec", "", 200, `{"spec":"info"}`},
 		{"PUT", "/logspec", `{"spec":"debug:a=warn"}`, 204, ""},
 		{"GET", "/logspec", "", 200, `{"spec":"debug:a=warn"}`},
