@@ -8,6 +8,8 @@ import (
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"raftmig/orderer/channelconfig"
 	"raftmig/orderer/protoutil"
@@ -84,6 +86,26 @@ func TestForbiddenTransitions(t *testing.T) {
 			require.NotErrorIs(t, err, ErrPermissionDenied)
 			require.NotErrorIs(t, err, ErrMaintenanceMode)
 		}
+	}
+}
+
+// The log lines of spec 1.3.
+func TestTransitionsAreLogged(t *testing.T) {
+	c, _ := newApplication(t, nil)
+	core, logs := observer.New(zap.InfoLevel)
+	o := testOptions()
+	o.Logger = zap.New(core).Sugar()
+	p := NewStandardChannel(c, o)
+	for _, step := range []struct {
+		change func(*ab.ConsensusType)
+		want   string
+	}{
+		{func(v *ab.ConsensusType) { v.State = maintenance }, "[channel: ch1] maintenance mode: ConsensusType.State about to change from STATE_NORMAL to STATE_MAINTENANCE"},
+		{func(v *ab.ConsensusType) { v.Type, v.Metadata = "etcdraft", c.net.RaftMetadata(7050) }, "[channel: ch1] consensus-type migration: about to change from kafka to etcdraft"},
+		{func(v *ab.ConsensusType) { v.State = normal }, "[channel: ch1] maintenance mode: ConsensusType.State about to change from STATE_MAINTENANCE to STATE_NORMAL"},
+	} {
+		require.NoError(t, c.apply(p, c.update(c.consensus(step.change))))
+		require.Equal(t, 1, logs.FilterMessage(step.want).Len(), step.want)
 	}
 }
 

@@ -1,6 +1,7 @@
 package msgprocessor
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -9,8 +10,10 @@ import (
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"raftmig/orderer/channelconfig"
+	"raftmig/orderer/policies"
 	"raftmig/orderer/protoutil"
 	"raftmig/orderer/server/fixture"
 )
@@ -239,6 +242,71 @@ func TestSystemChannelFilterComparesClaimAndUpdate(t *testing.T) {
 	require.ErrorContains(t, filter.Apply(c.resources, protoutil.NewMessage(&cb.Envelope{Payload: []byte{1}})), "bad payload: ")
 	require.EqualError(t, filter.Apply(c.resources, protoutil.NewMessage(&cb.Envelope{Payload: protoutil.MustMarshal(&cb.Payload{Data: []byte("x")})})), "missing payload header")
 }
+
+// The other refusals of the system channel's filter (spec 6.3), in its order.
+func TestSystemChannelFilterTexts(t *testing.T) {
+	c, p := newSystem(t, nil)
+	msg, _, err := p.ProcessConfigUpdateMsg(protoutil.NewMessage(c.net.Creation()))
+	require.NoError(t, err)
+	noHeader := protoutil.MustMarshal(&cb.Payload{Header: &cb.Header{ChannelHeader: []byte{1}}})
+	other := c.net.CreationUpdate()
+	other.WriteSet.Values["Consortium"].Value = protoutil.MustMarshal(&cb.Consortium{Name: "Other"})
+	unauthorized := c.net.CreationUpdate()
+	admin := c.net.OrgUser("Admin")
+	creation := func(env *cb.Envelope) *protoutil.Message {
+		inner, err := p.wrap(cb.HeaderType_CONFIG, "ch1", &cb.ConfigEnvelope{LastUpdate: env})
+		require.NoError(t, err)
+		outer, err := p.wrap(cb.HeaderType_ORDERER_TRANSACTION, "syschannel", inner.Envelope)
+		require.NoError(t, err)
+		return outer
+	}
+	failing := func(after int, b channelconfig.Resources) NewBundleFunc {
+		calls := 0
+		return func(id string, config *cb.Config) (channelconfig.Resources, error) {
+			if calls++; calls > after {
+				if b != nil {
+					return b, nil
+				}
+				return nil, errors.New("no")
+			}
+			return newBundle(id, config)
+		}
+	}
+	solo, _ := newSystem(t, func(config *cb.Config) {
+		v := fixture.ConsensusType(t, config)
+		v.Type = "solo"
+		fixture.OrdererValues(config)[channelconfig.ConsensusTypeKey].Value = protoutil.MustMarshal(v)
+		delete(config.ChannelGroup.Groups, channelconfig.ConsortiumsGroup)
+	})
+	for _, tc := range []struct {
+		want      string
+		msg       *protoutil.Message
+		newBundle NewBundleFunc
+	}{
+		{"bad channel header: ", protoutil.NewMessage(&cb.Envelope{Payload: noHeader}), newBundle},
+		{"error constructing new channel config from update: Unknown consortium name: Other", creation(c.net.SignedUpdate(other, admin, admin)), newBundle},
+		{"error proposing channel update to new channel config: error authorizing update: ", creation(c.net.SignedUpdate(unauthorized, admin)), newBundle},
+		{"config does not validly parse: no", msg, failing(1, nil)},
+		{"new bundle invalid: ", msg, failing(1, solo.resources)},
+	} {
+		filter := SystemChannelFilter{Support: c, Templator: Templator{NewBundle: tc.newBundle, Logger: zap.NewNop().Sugar()}}
+		require.ErrorContains(t, filter.Apply(c.resources, tc.msg), tc.want)
+	}
+	require.EqualError(t, SigFilter{Normal: "/Channel/Nothing", Logger: zap.NewNop().Sugar()}.Apply(noPolicies{c.resources}, protoutil.NewMessage(c.net.Message("ch1", admin, "x"))),
+		"could not find policy /Channel/Nothing")
+}
+
+// noPolicies is a configuration in which no policy is found.
+type noPolicies struct{ channelconfig.Resources }
+
+func (n noPolicies) PolicyManager() policies.Manager { return noManager{n.Resources.PolicyManager()} }
+
+type (
+	manager   = policies.Manager
+	noManager struct{ manager }
+)
+
+func (noManager) GetPolicy(string) (policies.Policy, bool) { return nil, false }
 
 // Envelopes of any bytes are classified and refused or accepted, never more.
 func FuzzProcess(f *testing.F) {

@@ -231,6 +231,69 @@ func TestBlocksHaveTheMetadataOfFabric25(t *testing.T) {
 	require.Equal(t, uint64(3), last.Header.Number)
 }
 
+// Vectors of spec A.2: slots SIGNATURES and LAST_CONFIG.
+func TestMetadataVectors(t *testing.T) {
+	signer := fixture.New(t).Orderer(0)
+	for _, tc := range []struct {
+		lastConfig        uint64
+		metadata          []byte
+		value, lastConfOf string
+	}{
+		{1, []byte{8, 5}, "0a020801" + "1204" + "0a020805", "0a020801"},
+		{9, nil, "0a020809", "0a020809"}, // the block that changes the type
+		{0, nil, "0a00", ""},
+		{0, []byte{8, 5}, "0a00" + "1204" + "0a020805", ""},
+	} {
+		b := protoutil.NewBlock(1, nil)
+		require.NoError(t, sign(signer, b, tc.lastConfig, tc.metadata))
+		md, err := protoutil.Metadata(b, cb.BlockMetadataIndex_SIGNATURES)
+		require.NoError(t, err)
+		require.Equal(t, tc.value, hex.EncodeToString(md.Value))
+		require.Equal(t, tc.lastConfOf, slot(b, cb.BlockMetadataIndex_LAST_CONFIG))
+		require.Empty(t, slot(b, cb.BlockMetadataIndex_ORDERER), "Fabric 2.x leaves it empty")
+	}
+}
+
+// refusing is a chain that refuses all metadata.
+type refusing struct{ testChain }
+
+func (refusing) ValidateConsensusMetadata(_, _ channelconfig.Orderer, newChannel bool) error {
+	return fmt.Errorf("no (new channel: %v)", newChannel)
+}
+
+// Texts of spec 4.3 and 7.4 in front of what a config update is refused for.
+func TestWhyAConfigUpdateIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.bootstrap()
+	require.NoError(t, w.initialize())
+	w.createCh1()
+	c, admin := w.r.Chain("ch1"), w.net.OrdererAdmin()
+	propose := func(key string, value proto.Message) error {
+		u := fixture.OrdererUpdate("ch1", c.Resources().ConfigtxValidator().ConfigProto(), map[string]proto.Message{key: value})
+		_, _, err := c.ProcessConfigUpdateMsg(protoutil.NewMessage(w.net.SignedUpdate(u, admin, admin)))
+		return err
+	}
+	const prefix = "error applying config update to existing channel 'ch1': "
+	require.EqualError(t, propose(channelconfig.CapabilitiesKey, &cb.Capabilities{Capabilities: map[string]*cb.Capability{"V9_9": {}}}),
+		prefix+"config update is not compatible: config requires unsupported orderer capabilities: Orderer capability V9_9 is required but not supported")
+	c.metadata = refusing{}
+	require.EqualError(t, propose(channelconfig.BatchTimeoutKey, &ab.BatchTimeout{Timeout: "3s"}),
+		prefix+"consensus metadata update for channel config update is invalid: no (new channel: false)")
+	w.r.SystemChannel().metadata = refusing{}
+	_, _, err := w.r.SystemChannel().ProcessConfigUpdateMsg(protoutil.NewMessage(w.net.SignedUpdate(renamed(w.net.CreationUpdate(), "ch2"), w.net.OrgUser("Admin"), w.net.OrgUser("Admin"))))
+	require.EqualError(t, err, "consensus metadata update for channel creation is invalid: no (new channel: true)")
+	// the well-known answer to creating a channel twice (spec 7.1)
+	c.metadata = nil
+	_, _, err = c.ProcessConfigUpdateMsg(protoutil.NewMessage(w.net.Creation()))
+	require.EqualError(t, err, prefix+"error authorizing update: error validating ReadSet: proposed update requires that key "+
+		"[Group]  /Channel/Application be at version 0, but it is currently at version 1")
+}
+
+func renamed(u *cb.ConfigUpdate, channel string) *cb.ConfigUpdate {
+	u.ChannelId = channel
+	return u
+}
+
 func TestARestartContinuesWhereTheLedgersEnd(t *testing.T) {
 	w := newWorld(t)
 	w.bootstrap()

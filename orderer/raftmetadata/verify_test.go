@@ -2,6 +2,7 @@ package raftmetadata_test
 
 import (
 	"crypto/x509"
+	"encoding/pem"
 	"testing"
 	"time"
 
@@ -59,6 +60,7 @@ func TestVerifyOptionsNamesTheCertificateItCannotParse(t *testing.T) {
 	require.EqualError(t, err, "parsing tls intermediate certs: no PEM data found in cert[01 02]")
 }
 
+// Spec 4.2, text by text.
 func TestVerifyChecksInFabricsOrderWithFabricsTexts(t *testing.T) {
 	ca, foreign := clustertest.NewCA(t, "ca"), clustertest.NewCA(t, "foreign")
 	opts := verifyOptions(t, ca)
@@ -98,6 +100,11 @@ func TestVerifyChecksInFabricsOrderWithFabricsTexts(t *testing.T) {
 			"consenter a:1 has invalid certificate: parsing tls client cert of a:1: no PEM data found in cert[]"},
 		{"a consenter without a server certificate", func(md *etcdraft.ConfigMetadata) { md.Consenters[1].ServerTlsCert = nil },
 			"consenter b:2 has invalid certificate: parsing tls server cert of b:2: no PEM data found in cert[]"},
+		{"a client certificate that is PEM around something else", func(md *etcdraft.ConfigMetadata) {
+			md.Consenters[0].ClientTlsCert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("junk")})
+		}, "consenter a:1 has invalid certificate: parsing tls client cert of a:1: x509: malformed certificate TLS certificate has invalid ASN1 structure junk"},
+		{"a client certificate that is no PEM", func(md *etcdraft.ConfigMetadata) { md.Consenters[0].ClientTlsCert = []byte{1, 0xab} },
+			"consenter a:1 has invalid certificate: parsing tls client cert of a:1: no PEM data found in cert[01 ab]"},
 		{"a client certificate of an unknown authority", func(md *etcdraft.ConfigMetadata) { md.Consenters[0].ClientTlsCert = alien.PEM },
 			"consenter a:1 has invalid certificate: verifying tls client cert with serial number 3: x509: certificate signed by unknown authority"},
 		{"a server certificate of an unknown authority", func(md *etcdraft.ConfigMetadata) { md.Consenters[0].ServerTlsCert = alien.PEM },

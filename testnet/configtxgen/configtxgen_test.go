@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -407,4 +408,15 @@ func FuzzParse(f *testing.F) {
 			_, _ = c.Profile(n)
 		}
 	})
+}
+
+// Vector of spec A.2: the metadata slots of configtxgen's block 0.
+func TestMetadataOfTheGenesisBlock(t *testing.T) {
+	block, err := GenesisBlock(profile(t, filepath.Join(realNet(t), "configtx.yaml"), "Genesis"), "sys", Options{})
+	require.NoError(t, err)
+	var slots []string
+	for _, slot := range block.Metadata.Metadata {
+		slots = append(slots, hex.EncodeToString(slot))
+	}
+	require.Equal(t, []string{"0a020a00", "", "", "", ""}, slots)
 }
