@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -147,7 +148,7 @@ func (c *Comm) remote(channel string, id uint64) (*remote, error) {
 }
 
 // sender returns the Raft ID of the consenter with the client public key given
-// (PKIX), as the texts of spec 5.2 want it.
+// (PKIX), as the texts of spec 5.2 want it. It has been heard of by that.
 func (c *Comm) sender(channel string, clientKey []byte) (uint64, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -161,6 +162,9 @@ func (c *Comm) sender(channel string, clientKey []byte) (uint64, error) {
 	id, known := m.byClientKey[string(clientKey)]
 	if !known {
 		return 0, errUnauthorized
+	}
+	if r := m.byID[id]; r.refused.Load() {
+		r.refused.Store(false)
 	}
 	return id, nil
 }
@@ -178,6 +182,10 @@ type remote struct {
 	streams [messageTypes]*stream
 	// ending are streams for transactions that are being ended in order.
 	ending []*stream
+
+	// refused is set when the node refuses a message of this channel, until one
+	// of it is taken again.
+	refused atomic.Bool
 }
 
 // connect starts connecting; a failure shows when a message is to be sent.
@@ -256,6 +264,13 @@ func (r *remote) finish() {
 	}
 }
 
+func (r *remote) submitting() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.streams[transactionMessages]
+	return s != nil && s.ctx.Err() == nil || len(r.stillEnding()) > 0
+}
+
 // stillEnding forgets the streams that have ended. r.mu is held.
 func (r *remote) stillEnding() []*stream {
 	var left []*stream
@@ -275,10 +290,12 @@ func (r *remote) endingStreams() []*stream {
 	return r.stillEnding()
 }
 
-func (r *remote) connected() bool {
+// reachable reports whether there is a connection to the node and it takes
+// messages of the channel, as far as is known.
+func (r *remote) reachable() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.conn != nil && r.conn.GetState() == connectivity.Ready
+	return r.conn != nil && r.conn.GetState() == connectivity.Ready && !r.refused.Load()
 }
 
 func (r *remote) newStream(kind messageType) *stream {
@@ -294,6 +311,7 @@ func (r *remote) newStream(kind messageType) *stream {
 		sendTime:    c.metrics.sendTime.With("host", host, "channel", r.channel),
 		dropped:     c.metrics.dropped.With("host", host, "channel", r.channel),
 		onUse:       func() { expiry.check(r.channel) },
+		onRefusal:   func() { r.refused.Store(true) },
 	}
 	c.metrics.queueCapacity.With("host", host, "msg_type", kind.String(), "channel", r.channel).Set(float64(c.cfg.SendBufferSize))
 	workers := c.metrics.queueWorkers.With("channel", r.channel)

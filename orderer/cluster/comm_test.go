@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -69,6 +70,8 @@ func (p *testPeer) handle(r received) error {
 func (p *testPeer) OnConsensus(channel string, sender uint64, req *ab.ConsensusRequest) error {
 	return p.handle(received{channel: channel, sender: sender, consensus: req})
 }
+
+func (p *testPeer) OnSubmitEnd(context.Context, string) {}
 
 func (p *testPeer) OnSubmit(channel string, sender uint64, msg *protoutil.Message, configSeq uint64) error {
 	return p.handle(received{channel: channel, sender: sender, submit: msg, configSeq: configSeq})

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -11,7 +12,7 @@ import (
 func (r *RPC) SubmitOnlyTo(dest uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.flushed || r.restricted && r.target == dest {
+	if r.restricted && r.target == dest {
 		return
 	}
 	r.restricted, r.target = true, dest
@@ -22,14 +23,15 @@ func (r *RPC) SubmitOnlyTo(dest uint64) {
 	}
 }
 
-// Flush refuses transactions for good and waits until those that were taken
-// have been read by the nodes they went to, or their streams are broken. It
-// returns the error of ctx if that ends before.
+// Flush ends the streams that transactions went out on and waits until the nodes
+// at their other ends have ended them too, which says that they have read
+// everything, and of ours that it is in blocks if that node leads
+// (Handler.OnSubmitEnd), or until they are broken. It returns the error of ctx if
+// that ends before. What is sent meanwhile goes out on another stream.
 func (r *RPC) Flush(ctx context.Context) error {
-	r.SubmitOnlyTo(0)
-	r.mu.Lock()
-	r.flushed = true
-	r.mu.Unlock()
+	for _, remote := range r.remotes() {
+		remote.finish()
+	}
 	for _, remote := range r.remotes() {
 		for _, s := range remote.endingStreams() {
 			select {
@@ -42,15 +44,23 @@ func (r *RPC) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Connected returns to how many other consenters there is a connection.
-func (r *RPC) Connected() int {
-	n := 0
+// Submitting reports whether there is a stream on which transactions went out
+// and that Flush would end.
+func (r *RPC) Submitting() bool {
+	return slices.ContainsFunc(r.remotes(), (*remote).submitting)
+}
+
+// Reachable returns the Raft IDs of the other consenters to which there is a
+// connection, without those that refused the last message of the channel and
+// have sent none since: their chains have stopped, though their processes run.
+func (r *RPC) Reachable() []uint64 {
+	var ids []uint64
 	for _, remote := range r.remotes() {
-		if remote.connected() {
-			n++
+		if remote.reachable() {
+			ids = append(ids, remote.node.ID)
 		}
 	}
-	return n
+	return ids
 }
 
 // Submitters returns how many streams are open on which others have sent

@@ -14,7 +14,6 @@ type RPC struct {
 	mu         sync.RWMutex
 	restricted bool   // transactions go to target only
 	target     uint64 // 0 is nobody
-	flushed    bool   // it stays so
 }
 
 // RPC returns the sender of a channel's messages.

@@ -32,6 +32,11 @@ type Handler interface {
 	// OnSubmit takes a transaction that the consenter sender forwards.
 	// It was valid under the configuration with the sequence given.
 	OnSubmit(channel string, sender uint64, msg *protoutil.Message, configSeq uint64) error
+	// OnSubmitEnd is called when a consenter that has forwarded transactions of
+	// the channel on a stream has ended it in order, and may be about to stop.
+	// It is answered when this returns, so that this returns when they are safe
+	// or ctx, the stream's, ends.
+	OnSubmitEnd(ctx context.Context, channel string)
 }
 
 // ServiceConfig is what NewService needs.
@@ -71,6 +76,9 @@ func (s *Service) Step(stream ab.Cluster_StepServer) error {
 		err := stream.RecvMsg(&in)
 		if errors.Is(err, io.EOF) {
 			s.log.Debugf("%s(%s) disconnected", from.name, from.addr)
+			for channel := range from.submits {
+				s.handler.OnSubmitEnd(stream.Context(), channel)
+			}
 			return nil
 		}
 		if err != nil {

@@ -10,6 +10,8 @@ import (
 
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"raftmig/orderer/comm"
 	"raftmig/orderer/metrics"
@@ -72,6 +74,7 @@ type stream struct {
 	sendTime    metrics.Histogram
 	dropped     metrics.Counter
 	onUse       func()
+	onRefusal   func() // the server has refused a message
 }
 
 // finish ends the stream in order: what is queued is written, and the stream
@@ -199,6 +202,9 @@ func (s *stream) receive(rpc ab.Cluster_StepClient) {
 	case errors.Is(err, io.EOF):
 		s.cancel(errStreamClosed)
 	default:
+		if status.Code(err) == codes.Unknown { // as of an error that is not of the transport
+			s.onRefusal()
+		}
 		s.cancel(err)
 	}
 }

@@ -100,7 +100,7 @@ func (r *running) sendUntilBroken(prefix string, answered func(int)) int {
 
 // contents lists the data of all messages of channel ch1, in order, and
 // checks that the blocks are chained.
-func contents(t *testing.T, blocks []*cb.Block) []string {
+func contents(t testing.TB, blocks []*cb.Block) []string {
 	var all []string
 	for i, b := range blocks {
 		if i > 0 {

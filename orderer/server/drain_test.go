@@ -62,6 +62,61 @@ func (n *network) keepSending(ctx context.Context, conn *grpc.ClientConn, name s
 	}
 }
 
+// loaded is a network of three nodes that takes messages through all of them.
+type loaded struct {
+	*network
+	nodes   []*running
+	success []answered
+	stop    context.CancelFunc
+	senders sync.WaitGroup
+}
+
+func (n *network) load() *loaded {
+	l := &loaded{network: n, nodes: n.startAll(3, ""), success: make([]answered, 3)}
+	l.nodes[0].accepted(n.Creation())
+	ctx, cancel := context.WithCancel(context.Background())
+	l.stop = cancel
+	n.t.Cleanup(cancel)
+	for i, node := range l.nodes {
+		node.blocks("ch1", n.OrdererAdmin(), 0)
+		conn, user := node.dial(), n.OrgUser("User1")
+		l.senders.Go(func() { n.keepSending(ctx, conn, fmt.Sprint("through ", i), user, &l.success[i]) })
+	}
+	return l
+}
+
+// goesOn waits until orderer i has taken more messages.
+func (l *loaded) goesOn(i int) {
+	more := l.success[i].count() + 200
+	require.Eventually(l.t, func() bool { return l.success[i].count() > more }, patience, tick, "orderer %d takes nothing", i)
+}
+
+// requireNothingLost ends the load and waits until what was answered with SUCCESS
+// is in the ledger, once.
+func (l *loaded) requireNothingLost() {
+	l.stop()
+	l.senders.Wait()
+	seen := map[string]int{}
+	admin := l.OrdererAdmin()
+	require.Eventually(l.t, func() bool {
+		clear(seen)
+		for _, text := range contents(l.t, l.nodes[0].chain("ch1", admin)) {
+			seen[text]++
+		}
+		for i := range l.success {
+			for _, text := range l.success[i].texts {
+				if seen[text] == 0 {
+					return false
+				}
+			}
+		}
+		return true
+	}, patience, 10*tick, "a message that was answered with SUCCESS is not in the ledger")
+	for text, times := range seen {
+		require.Equal(l.t, 1, times, text)
+	}
+}
+
 // The nodes of a network are stopped in order and started, one after the other,
 // while messages are sent through all of them: what was answered with SUCCESS is
 // in the ledger, once.
@@ -71,50 +126,48 @@ func TestOrderlyRestartsUnderLoadLoseNothing(t *testing.T) {
 	}
 	n := newNetwork(t)
 	n.raftGenesis(n.RaftMetadata(n.ports...))
-	nodes := n.startAll(3, "")
-	nodes[0].accepted(n.Creation())
-	admin := n.OrdererAdmin()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	success := make([]answered, len(nodes))
-	var senders sync.WaitGroup
-	for i, node := range nodes {
-		node.blocks("ch1", admin, 0)
-		conn, user := node.dial(), n.OrgUser("User1")
-		senders.Go(func() { n.keepSending(ctx, conn, fmt.Sprint("through ", i), user, &success[i]) })
-	}
-	goesOn := func(i int) {
-		more := success[i].count() + 200
-		require.Eventually(t, func() bool { return success[i].count() > more }, patience, tick, "orderer %d takes nothing", i)
-	}
-	for i := range nodes {
-		for j := range nodes {
-			goesOn(j)
+	l := n.load()
+	for i := range l.nodes {
+		for j := range l.nodes {
+			l.goesOn(j)
 		}
 		began := time.Now()
-		nodes[i].shutdown()
+		l.nodes[i].shutdown()
 		require.Less(t, time.Since(began), stopPatience, "the stop did not have to be cut short")
-		goesOn((i + 1) % len(nodes))
-		nodes[i] = n.start(i, "")
+		l.goesOn((i + 1) % len(l.nodes))
+		l.nodes[i] = n.start(i, "")
 	}
-	cancel()
-	senders.Wait()
-	seen := map[string]int{}
-	require.Eventually(t, func() bool {
-		clear(seen)
-		for _, text := range contents(t, nodes[0].chain("ch1", admin)) {
-			seen[text]++
-		}
-		for i := range success {
-			for _, text := range success[i].texts {
-				if seen[text] == 0 {
-					return false
-				}
-			}
-		}
-		return true
-	}, patience, 10*tick, "a message that was answered with SUCCESS is not in the ledger")
-	for text, times := range seen {
-		require.Equal(t, 1, times, text)
+	l.requireNothingLost()
+}
+
+// All nodes are stopped at the same moment under load, which none of them is
+// told of the others: it takes no longer than it has to, and loses nothing.
+func TestAWholeNetworkThatIsStoppedUnderLoadLosesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes all processors for seconds")
 	}
+	n := newNetwork(t)
+	n.raftGenesis(n.RaftMetadata(n.ports...))
+	l := n.load()
+	for j := range l.nodes {
+		l.goesOn(j)
+	}
+	began := time.Now()
+	var stopping sync.WaitGroup
+	for _, node := range l.nodes {
+		stopping.Go(func() { node.stop(); <-node.ended })
+	}
+	stopping.Wait()
+	took := time.Since(began)
+	t.Logf("stopped in %v", took)
+	for i, node := range l.nodes {
+		require.NoError(t, node.err)
+		require.NotContains(t, node.log.String(), "although not everything accepted")
+		l.nodes[i] = n.launch(i, "")
+	}
+	require.Less(t, took, 5*time.Second)
+	for _, node := range l.nodes {
+		<-node.serving
+	}
+	l.requireNothingLost()
 }

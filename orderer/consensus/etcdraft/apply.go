@@ -3,6 +3,7 @@ package etcdraft
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
@@ -81,9 +82,11 @@ func (c *Chain) applySoftState(soft softState) {
 		c.lead.Store(soft.lead)
 	}
 	c.led.set(!c.leadership.leaderless())
+	c.succession.observe(soft.lead)
 	if change.leaderChanged {
 		c.log.Infof("Raft leader changed: %d -> %d", change.from, change.to)
 		c.metrics.leaderChanges.Add(1)
+		c.drained.changed.Store(time.Now().UnixNano())
 	}
 	switch {
 	case change.nowAvailable:
@@ -96,6 +99,7 @@ func (c *Chain) applySoftState(soft softState) {
 	if change.becameFollower || change.becameLeader {
 		c.orphans.adopt(term, c.made)
 		c.creator, c.made = nil, nil
+		c.settling.release()
 	}
 	if change.becameFollower {
 		c.stepDown()
@@ -186,6 +190,7 @@ func (c *Chain) applyBlock(e *raftpb.Entry) {
 		return
 	}
 	c.lastBlock = block
+	c.settling.written(number)
 	c.metrics.committedBlockNumber.Set(float64(number))
 	c.snapshots.written(e.Index, number, c.confState, e.Data)
 }

@@ -169,7 +169,7 @@ func TestPendingMessagesOutliveTheLeadership(t *testing.T) {
 	var once sync.Once
 	net.eventually(func() bool {
 		if len(old.chain("ch1").submissions) == 0 {
-			once.Do(func() { old.chain("ch1").node.transferLeadership(func(uint64, error) {}) })
+			once.Do(func() { old.chain("ch1").node.transferLeadership(nil, func(uint64, error) {}) })
 		}
 		return net.waitLeader("ch1") != old
 	}, "the leadership does not move")

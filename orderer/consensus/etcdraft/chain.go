@@ -34,10 +34,12 @@ var (
 	errNoLeader   = errors.New("no Raft leader")
 )
 
-// submission is a message that the leader is to order.
+// submission is a message that the leader is to order, or (msg is nil) somebody
+// who wants to know when those before it are in blocks.
 type submission struct {
 	msg       *protoutil.Message
 	configSeq uint64
+	settled   chan struct{}
 }
 
 // Chain orders one channel. It implements consensus.AsyncOrderer and

@@ -58,6 +58,14 @@ func (c *Consenter) OnSubmit(channel string, sender uint64, msg *protoutil.Messa
 	return chain.submitMessage(submission{msg: msg, configSeq: configSeq}, sender)
 }
 
+// OnSubmitEnd waits until what was forwarded to the chain of the channel is in
+// blocks, if it leads.
+func (c *Consenter) OnSubmitEnd(ctx context.Context, channel string) {
+	if chain, err := c.chain(channel); err == nil {
+		chain.settle(ctx)
+	}
+}
+
 func (c *Consenter) chain(channel string) (*Chain, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

@@ -2,6 +2,7 @@ package etcdraft
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,14 +15,15 @@ const (
 	drainPatience = 10 * time.Second
 	// drainInterval is how often the state of an orderly stop is looked at.
 	drainInterval = 5 * time.Millisecond
-	// settleTime is how long after it gave up the leadership a node goes on to
-	// take messages: a node that the next leader has not reached yet, as one of
-	// them has just started, still sends them here, on streams not seen before.
+	// settleTime is how long after a change of the leader a node goes on to take
+	// messages and to vote: a node that the next leader has not reached yet, as one
+	// of them has just started, still sends them here, on streams not seen before.
 	settleTime = 300 * time.Millisecond
 	// quietTime without a transaction means that none is on the way any more,
 	// on streams that the nodes at their other ends do not close.
 	quietTime = 300 * time.Millisecond
-	// handOverInterval is how often a stopping leader asks for a successor.
+	// handOverInterval is how long a follower that was asked to take over may take
+	// to do so, before another one is asked.
 	handOverInterval = 500 * time.Millisecond
 	// busyTime is how long the run loop may be busy before an orderly stop
 	// looks at what it can see without it.
@@ -39,9 +41,11 @@ type drained struct {
 	// pending counts the messages on their way into the run loop or, accepted
 	// earlier, to the leader.
 	pending atomic.Int64
-	// lastArrival and steppedDown are times in Unix nanoseconds: of the last
-	// transaction from another node, and when the leadership was lost; 0 is never.
-	lastArrival, steppedDown atomic.Int64
+	// lastArrival and changed are times in Unix nanoseconds: of the last
+	// transaction from another node, and of the last change of the leader; 0 is never.
+	lastArrival, changed atomic.Int64
+	// asked is the follower that was last asked to take over.
+	asked atomic.Uint64
 }
 
 func newDrained() drained {
@@ -88,23 +92,38 @@ func (c *Chain) drain() {
 	ctx, cancel := context.WithTimeout(c.ctx, drainPatience)
 	defer cancel()
 	began := time.Now()
-	ticker := time.NewTicker(drainInterval)
-	defer ticker.Stop()
 	var next time.Time // when to ask for a successor (again)
-	for !c.drainStep(ctx, &next) {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
+	for {
+		if !c.drainUntilQuiet(ctx, &next) {
 			if c.running() == nil {
 				c.log.Warnf("Stopping after %v although not everything accepted is with another leader", time.Since(began))
 			}
 			return
 		}
+		if !c.rpc.Submitting() && c.node.retire(c.lead.Load()) {
+			c.log.Infof("Ready to stop after %v", time.Since(began))
+			return
+		}
+		// While this is waited for this node may become the leader.
+		if err := c.rpc.Flush(ctx); err != nil && c.running() == nil {
+			c.log.Warnf("Stopping although the leader may not have read everything that was sent to it: %s", err)
+			return
+		}
 	}
-	if err := c.rpc.Flush(ctx); err != nil && c.running() == nil {
-		c.log.Warnf("Stopping although the leader may not have read everything that was sent to it: %s", err)
+}
+
+// drainUntilQuiet returns when nothing is left to do, or false if ctx ends before.
+func (c *Chain) drainUntilQuiet(ctx context.Context, next *time.Time) bool {
+	ticker := time.NewTicker(drainInterval)
+	defer ticker.Stop()
+	for !c.drainStep(ctx, next) {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return false
+		}
 	}
-	c.log.Infof("Ready to stop after %v", time.Since(began))
+	return true
 }
 
 // drainStep does what is to be done next and returns true if nothing is. It
@@ -127,11 +146,12 @@ func (c *Chain) drainStep(ctx context.Context, next *time.Time) (done bool) {
 }
 
 func (c *Chain) drainInLoop(next *time.Time) (done bool) {
+	c.succession.stopping = true
 	bm, _ := c.membership()
 	switch {
 	case !c.leadership.leads():
-		if len(c.orphans.blocks) > 0 && c.majorityReachable() {
-			return false // until it is known whether the next leader has them
+		if c.logUnsettled() && c.majorityReachable() {
+			return false
 		}
 		return c.drainedAsFollower()
 	case len(bm.ConsenterIds) == 1:
@@ -139,39 +159,60 @@ func (c *Chain) drainInLoop(next *time.Time) (done bool) {
 	case !c.majorityReachable():
 		c.log.Warn("Stopping as the leader: a majority of the consenters cannot be reached")
 		return true
-	default:
-		c.handOver(next)
-		return false
+	case c.transfer != nil:
+		return false // the leadership is being handed over for another reason
 	}
+	candidates := c.succession.candidates(c.rpc.Reachable())
+	if len(candidates) == 0 { // those who are there stop as well, and wait for this
+		if c.leadership.transferring {
+			c.log.Info("Stopping: nobody is left to hand the leadership over to")
+			c.leadership.transferring = false
+			c.node.keepLeadership()
+		}
+		return c.drainedAlone() && c.nothingArrives()
+	}
+	c.handOver(candidates, next)
+	return false
 }
 
-// drainedAlone reports whether the only consenter has written everything.
+// logUnsettled reports whether this follower holds entries that are of use to
+// others, or blocks of its own, of which it is not known yet whether the leader
+// has them: its voice may be needed to decide that.
+func (c *Chain) logUnsettled() bool {
+	return len(c.orphans.blocks) > 0 || !c.leadership.leaderless() && c.appliedTerm < c.leadership.term
+}
+
+// drainedAlone reports whether a leader that nobody follows has written everything.
 func (c *Chain) drainedAlone() bool {
-	if c.drained.pending.Load() > 0 || len(c.submissions) > 0 {
+	if c.drained.pending.Load() > 0 || len(c.submissions) > 0 || !c.leadership.serving {
 		return false
 	}
-	if c.leadership.serving && c.batchTimerOn {
+	if c.batchTimerOn {
 		c.cutPending()
 	}
 	return c.leadership.inflight == 0
 }
 
-// handOver proposes what this leader holds and asks a follower to take over.
-// Raft lets it only when it has the whole log. Messages that come meanwhile wait.
-func (c *Chain) handOver(next *time.Time) {
-	if c.transfer != nil || time.Now().Before(*next) {
+// handOver proposes what this leader holds and asks one of the candidates to
+// take over. Raft lets it only when it has the whole log. Messages that come
+// meanwhile wait.
+func (c *Chain) handOver(candidates []uint64, next *time.Time) {
+	asked := c.drained.asked.Load()
+	if asked != raft.None && slices.Contains(candidates, asked) && time.Now().Before(*next) {
 		return
 	}
+	c.drained.asked.Store(raft.None)
 	*next = time.Now().Add(handOverInterval)
 	if c.leadership.serving {
 		c.cutPending()
 	}
 	c.leadership.transferring = true
-	c.node.transferLeadership(func(to uint64, err error) {
+	c.node.transferLeadership(candidates, func(to uint64, err error) {
 		if err != nil {
-			c.log.Warnf("Cannot hand over the leadership: %s", err)
+			c.log.Debugf("Cannot hand over the leadership: %s", err)
 			return
 		}
+		c.drained.asked.Store(to)
 		c.log.Infof("Stopping: handing the leadership over to %d", to)
 	})
 }
@@ -186,13 +227,17 @@ func (c *Chain) drainedAsFollower() bool {
 	if c.lead.Load() == raft.None && !c.majorityReachable() {
 		return true
 	}
-	if quietFor(quietTime, &d.lastArrival, &d.steppedDown) {
-		return true
-	}
-	return c.lead.Load() != raft.None && c.rpc.Submitters() == 0 && quietFor(settleTime, &d.steppedDown)
+	return quietFor(quietTime, &d.lastArrival, &d.changed) || c.lead.Load() != raft.None && c.nothingArrives()
+}
+
+// nothingArrives reports whether no other node has a stream open on which it
+// sent transactions, and none is about to open one.
+func (c *Chain) nothingArrives() bool {
+	d := &c.drained
+	return quietFor(quietTime, &d.lastArrival, &d.changed) || c.rpc.Submitters() == 0 && quietFor(settleTime, &d.changed)
 }
 
 func (c *Chain) majorityReachable() bool {
 	bm, _ := c.membership()
-	return c.rpc.Connected()+1 > len(bm.ConsenterIds)/2
+	return len(c.rpc.Reachable())+1 > len(bm.ConsenterIds)/2
 }

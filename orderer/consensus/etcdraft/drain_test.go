@@ -143,3 +143,67 @@ func TestANodeWhoseClusterIsGoneStopsAtOnce(t *testing.T) {
 	require.Less(t, time.Since(began), drainPatience/2)
 	require.ErrorIs(t, leader.chain(channel).Order(normalMessage(channel, "late"), 0), errStopped)
 }
+
+// All nodes are told to stop at the same moment, as by `systemctl stop` on all
+// hosts: none waits for another that waits for it, and what was accepted is in
+// the ledger when they are started again.
+func TestAWholeClusterThatStopsAtOnceLosesNothingAndDoesNotWaitForItself(t *testing.T) {
+	channels := []string{"ch1", "ch2", "ch3", "ch4"}
+	net := newNetwork(t, 3)
+	config := net.config(net.nodes...)
+	config.Options.TickInterval = "200ms" // a lost leader is noticed after two seconds
+	for _, channel := range channels {
+		net.addChannel(channel, config, net.nodes)
+		for _, node := range net.nodes {
+			node.supports[channel].cutter.max = 20
+			node.supports[channel].orderer.batchTimeout = time.Second
+		}
+	}
+	net.startAll()
+	loads := map[string]*load{}
+	for _, channel := range channels {
+		net.waitLeader(channel)
+		loads[channel] = net.load(channel, net.nodes...)
+	}
+	for _, channel := range channels {
+		net.eventually(func() bool { return loads[channel].count() > 200 }, "no load")
+	}
+	took := net.haltAll()
+	for _, l := range loads {
+		close(l.stop)
+		l.workers.Wait()
+	}
+	t.Logf("stopped in %v", took)
+	require.Less(t, took, drainPatience/2)
+	for _, node := range net.nodes {
+		require.Empty(t, node.logs.FilterMessageSnippet("although").All())
+		require.Empty(t, node.logs.FilterMessageSnippet("is lost").All())
+		node.stop()
+	}
+	net.startAll()
+	for _, channel := range channels {
+		net.waitLeader(channel)
+		for _, node := range net.nodes {
+			var missing, twice int
+			net.eventually(func() bool {
+				missing, twice = loads[channel].missing(node.supports[channel])
+				return missing == 0
+			}, "accepted messages are not in the ledger")
+			require.Zero(t, twice)
+		}
+	}
+	net.haltAll()
+}
+
+// haltAll stops all chains of all nodes at once and returns how long that took.
+func (n *network) haltAll() time.Duration {
+	began := time.Now()
+	var halting sync.WaitGroup
+	for _, node := range n.nodes {
+		for _, chain := range node.chains {
+			halting.Go(chain.Halt)
+		}
+	}
+	halting.Wait()
+	return time.Since(began)
+}

@@ -99,6 +99,7 @@ type node struct {
 	queued      int
 	role        softState
 	failure     error // ends the loop
+	retired     bool  // does not take over any more
 	// A proposal dropped in droppedTerm takes those of its epoch with it.
 	droppedTerm, droppedEpoch uint64
 }
@@ -214,6 +215,9 @@ func (n *node) drainProposals() {
 func (n *node) step(m raftpb.Message) {
 	if err := checkLog(m, n.lastIndex.Load()); err != nil {
 		n.log.Errorf("Refusing message: %s", err)
+		return
+	}
+	if n.retired && m.Type == raftpb.MsgTimeoutNow {
 		return
 	}
 	if err := n.rn.Step(m); err != nil {

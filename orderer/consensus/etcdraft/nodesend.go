@@ -2,6 +2,7 @@ package etcdraft
 
 import (
 	"errors"
+	"slices"
 
 	"go.etcd.io/etcd/raft/v3"
 	"go.etcd.io/etcd/raft/v3/raftpb"
@@ -118,11 +119,11 @@ func (n *node) takeSnapshot(index uint64, cs raftpb.ConfState, data []byte) {
 	})
 }
 
-// transferLeadership asks the most advanced active follower to take over, or
-// another one if that was asked already and has not: what it was sent may be
-// lost, and Raft would wait for an election timeout before it asks again. The
-// answer says only whether that was asked.
-func (n *node) transferLeadership(answer func(to uint64, err error)) {
+// transferLeadership asks the most advanced active follower among those that are
+// willing (nil: all) to take over, or another one if that was asked already and has
+// not: what it was sent may be lost, and Raft would wait for an election timeout
+// before it asks again. The answer says only whether that was asked.
+func (n *node) transferLeadership(willing []uint64, answer func(to uint64, err error)) {
 	n.request(func(rn *raft.RawNode) {
 		n.drainProposals() // once the transfer has begun they would be refused
 		st := rn.BasicStatus()
@@ -132,7 +133,8 @@ func (n *node) transferLeadership(answer func(to uint64, err error)) {
 		}
 		var best, match uint64
 		rn.WithProgress(func(id uint64, _ raft.ProgressType, pr tracker.Progress) {
-			ready := pr.RecentActive && pr.State == tracker.StateReplicate && !n.unreachable[id]
+			ready := pr.RecentActive && pr.State == tracker.StateReplicate && !n.unreachable[id] &&
+				(willing == nil || slices.Contains(willing, id))
 			if id != n.id && id != st.LeadTransferee && ready && (best == raft.None || pr.Match > match) {
 				best, match = id, pr.Match
 			}
@@ -147,6 +149,28 @@ func (n *node) transferLeadership(answer func(to uint64, err error)) {
 		rn.TransferLeader(best)
 		answer(best, nil)
 	})
+}
+
+// retire has this node refuse to take over the leadership from now on. It returns
+// false, and does nothing, if the leader is not who the caller thinks.
+func (n *node) retire(lead uint64) bool {
+	retired := make(chan bool, 1)
+	n.request(func(rn *raft.RawNode) {
+		n.retired = rn.BasicStatus().Lead == lead
+		retired <- n.retired
+	})
+	select {
+	case ok := <-retired:
+		return ok
+	case <-n.done:
+		return true
+	}
+}
+
+// keepLeadership ends an attempt to transfer the leadership, during which Raft
+// takes no proposals.
+func (n *node) keepLeadership() {
+	n.request(func(rn *raft.RawNode) { rn.TransferLeader(n.id) })
 }
 
 // shutdown stops the loop and waits for its end.

@@ -19,10 +19,13 @@ type runState struct {
 	creator    *blockCreator // not nil while serving as leader
 	// made are the blocks that this leader proposed and that are not applied
 	// yet, oldest first, to spare decoding what was encoded here.
-	made      []madeBlock
-	epoch     uint64 // grows when blocks that were proposed have to be made anew
-	orphans   orphans
-	lastBlock *cb.Block
+	made     []madeBlock
+	epoch    uint64 // grows when blocks that were proposed have to be made anew
+	orphans  orphans
+	settling settling
+	// succession says to whom this node may hand over when it stops.
+	succession succession
+	lastBlock  *cb.Block
 	// appliedIndex and appliedTerm are those of the last entry applied; normal
 	// entries up to appliedIndex are in the ledger.
 	appliedIndex, appliedTerm uint64
@@ -174,6 +177,10 @@ func (c *Chain) takeSubmissions(s submission) {
 
 // order turns a message into blocks when enough of them are there.
 func (c *Chain) order(s submission) {
+	if s.msg == nil {
+		c.settleNow(s.settled)
+		return
+	}
 	if !c.leadership.leads() {
 		c.forwardLater(s) // it was accepted while this node was the leader
 		return

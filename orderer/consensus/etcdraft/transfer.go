@@ -75,7 +75,7 @@ func (c *Chain) tryTransfer() {
 	}
 	t.attempts++
 	c.transferTimer.Reset(c.node.electionTimeout)
-	c.node.transferLeadership(func(to uint64, err error) {
+	c.node.transferLeadership(nil, func(to uint64, err error) {
 		if err != nil {
 			c.log.Warnf("Cannot transfer leadership: %s", err)
 			return
@@ -94,7 +94,6 @@ func (c *Chain) endTransfer() {
 // put into the log to its successor. What is in the log may be kept.
 func (c *Chain) stepDown() {
 	c.metrics.isLeader.Set(0)
-	c.drained.steppedDown.Store(time.Now().UnixNano())
 	for _, s := range c.submissionsOf(c.support.BlockCutter().Cut()) {
 		c.forwardLater(s)
 	}
