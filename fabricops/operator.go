@@ -228,6 +228,8 @@ func (o *Operator) perform(ctx context.Context, e runbook.Effect, r *report) (ru
 		return o.buildMetadata()
 	case runbook.VerifyBackup:
 		return o.verifyBackup(ctx, r)
+	case runbook.ProveFlush:
+		return o.proveFlush(ctx, e, r)
 	case runbook.ReadProcesses:
 		return o.readProcesses(ctx, e)
 	case runbook.SendTransactions:
@@ -262,7 +264,7 @@ func (o *Operator) defaultTimeout(e runbook.Effect) time.Duration {
 		return longest
 	case runbook.GatherFacts, runbook.ListChannels:
 		return 5 * time.Minute
-	case runbook.AwaitChannels, runbook.SendTransactions, runbook.SubmitUpdate:
+	case runbook.AwaitChannels, runbook.SendTransactions, runbook.SubmitUpdate, runbook.ProveFlush:
 		return 2 * time.Minute
 	default:
 		return time.Minute

@@ -63,7 +63,8 @@ func (r *report) show(text string, done, total int64, unit string) {
 	r.send(runbook.Progress{Effect: r.effect, Text: text, Done: done, Total: total, Unit: unit})
 }
 
-// bytes reports copied bytes with their rate, a few times a second.
+// bytes reports copied bytes with their rate and the time that is left at this
+// rate, a few times a second.
 func (r *report) bytes(now func() time.Time) backup.Progress {
 	return func(text string, done, total int64) {
 		at := now()
@@ -76,8 +77,11 @@ func (r *report) bytes(now func() time.Time) backup.Progress {
 			return
 		}
 		r.last = at
-		if s := at.Sub(r.started).Seconds(); s > 1 {
+		if s := at.Sub(r.started).Seconds(); s > 1 && done > 0 {
 			text = fmt.Sprintf("%s, %.1f MB/s", text, float64(done)/s/1e6)
+			if left := time.Duration(float64(total-done) / float64(done) * s * float64(time.Second)); left >= time.Second {
+				text += fmt.Sprintf(", %s left", left.Round(time.Second))
+			}
 		}
 		r.send(runbook.Progress{Effect: r.effect, Text: text, Done: done, Total: total, Unit: "bytes"})
 	}

@@ -90,6 +90,8 @@ func failed(e runbook.Effect) string {
 		return "the state of the processes could not be told"
 	case runbook.TakeBackup:
 		return "the backup could not be taken"
+	case runbook.ProveFlush:
+		return "Kafka could not be compared with the ledgers"
 	case runbook.VerifyBackup:
 		return "the backup is not proven"
 	case runbook.RestoreBackup:

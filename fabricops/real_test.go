@@ -84,7 +84,7 @@ const ordererYAML = `General:
   LocalMSPDir: %[2]s/../msp
   LocalMSPID: OrdererMSP
 FileLedger: {Location: %[4]s}
-Kafka: {Version: 1.0.0, Retry: {ShortInterval: 200ms, ShortTotal: 30s}}
+Kafka: {Version: 1.0.0, Topic: {ReplicationFactor: 2}, Retry: {ShortInterval: 200ms, ShortTotal: 30s}}
 Operations: {ListenAddress: "127.0.0.1:%[5]d"}
 Admin: {ListenAddress: "127.0.0.1:0"}
 Metrics: {Provider: prometheus}
@@ -240,7 +240,11 @@ func TestOperatorMigratesFabricsOwnOrderers(t *testing.T) {
 		r.await(t, runbook.Expectation{Type: "kafka", State: "STATE_MAINTENANCE", Agreement: true})
 		t.Logf("maintenance: %v", time.Since(started).Round(time.Millisecond))
 		if rollback {
-			tier(runbook.StopNodes, runbook.TierOrderers, runbook.TierBrokers)
+			tier(runbook.StopNodes, runbook.TierOrderers)
+			flush := r.perform(t, runbook.Effect{Kind: runbook.ProveFlush, Channels: both})
+			require.Nil(t, runbook.JudgeFlush(both, r.Plan("").Orderers, flush.Flush), flush.Summary)
+			t.Logf("flush: %v", flush.Flush)
+			tier(runbook.StopNodes, runbook.TierBrokers)
 			heights := r.perform(t, runbook.Effect{Kind: runbook.TakeBackup}).Backup.Heights
 			require.EqualValues(t, 3, heights["ch1"])
 			tier(runbook.StartNodes, runbook.TierBrokers, runbook.TierOrderers)

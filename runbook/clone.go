@@ -61,6 +61,7 @@ func cloneEvidence(ev Evidence) Evidence {
 		b.Heights = maps.Clone(b.Heights)
 		return b
 	})
+	ev.Flush = cloneFlush(ev.Flush)
 	ev.Processes = slices.Clone(ev.Processes)
 	ev.Transactions = slices.Clone(ev.Transactions)
 	ev.Findings = cloneFindings(ev.Findings)
@@ -73,6 +74,15 @@ func clonePtr[T any](p *T, clone func(T) T) *T {
 	}
 	c := clone(*p)
 	return &c
+}
+
+func cloneFlush(in []FlushState) []FlushState {
+	out := slices.Clone(in)
+	for i := range out {
+		f := &out[i]
+		f.Replicas, f.InSync, f.Nodes = slices.Clone(f.Replicas), slices.Clone(f.InSync), slices.Clone(f.Nodes)
+	}
+	return out
 }
 
 func cloneChannels(in []ChannelState) []ChannelState {

@@ -22,6 +22,7 @@ const (
 	AwaitChannels    EffectKind = "await-channels"    // → Evidence.Channels, when Expect holds or Timeout is over; see below
 	BuildMetadata    EffectKind = "build-metadata"    // → Evidence.Metadata
 	VerifyBackup     EffectKind = "verify-backup"     // → Evidence.Backup
+	ProveFlush       EffectKind = "prove-flush"       // → Evidence.Flush, when JudgeFlush finds nothing or Timeout is over
 	ReadProcesses    EffectKind = "read-processes"    // Tier, or "" for all; → Evidence.Processes
 	SendTransactions EffectKind = "send-transactions" // one per channel; → Evidence.Transactions
 )

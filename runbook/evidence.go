@@ -15,6 +15,7 @@ type Evidence struct {
 	Metadata     *ConsenterMetadata `json:"metadata,omitempty"`
 	Update       *UpdateReceipt     `json:"update,omitempty"`
 	Backup       *BackupReceipt     `json:"backup,omitempty"`
+	Flush        []FlushState       `json:"flush,omitempty"`
 	Processes    []ProcessState     `json:"processes,omitempty"`
 	Transactions []TransactionProof `json:"transactions,omitempty"`
 	Findings     []Finding          `json:"findings,omitempty"`
@@ -151,14 +152,16 @@ type KafkaTopic struct {
 	Partitions []KafkaPartition `json:"partitions,omitempty"`
 }
 
-// KafkaPartition is a partition of a topic; Leader is -1 if it has none, and
-// Earliest the first offset that is still there, -1 if unknown.
+// KafkaPartition is a partition of a topic; Leader is -1 if it has none,
+// Earliest the first offset that is still there and Latest the one behind the
+// last, -1 if unknown.
 type KafkaPartition struct {
 	ID       int32   `json:"id"`
 	Leader   int32   `json:"leader"`
 	Replicas []int32 `json:"replicas"`
 	InSync   []int32 `json:"in_sync"`
 	Earliest int64   `json:"earliest"`
+	Latest   int64   `json:"latest"`
 }
 
 // OrdererFacts is what was seen of one orderer.

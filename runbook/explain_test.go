@@ -30,7 +30,7 @@ func finalSteps(t *testing.T) []runbook.StepView {
 
 func TestEveryStepSaysWhatWhyHowVerifiedAndWhatGoingBackCosts(t *testing.T) {
 	steps := finalSteps(t)
-	require.Len(t, steps, 34)
+	require.Len(t, steps, 35)
 	for _, s := range steps {
 		x := s.Explain
 		for field, text := range map[string]string{"title": x.Title, "what": x.What, "why": x.Why, "verify": x.Verify, "undo": x.Undo, "guide": x.Guide} {

@@ -183,7 +183,8 @@ func TestGuideBackupStopOrder(t *testing.T) {
 	brokers := g.at(tier(runbook.StopNodes, runbook.StepBackupStopBrokers, runbook.TierBrokers))
 	zookeeper := g.at(tier(runbook.StopNodes, runbook.StepBackupStopBrokers, runbook.TierZooKeeper))
 	backup := g.at(of(runbook.TakeBackup, ""))
-	require.IsIncreasing(t, []int{orderers, brokers, zookeeper, backup})
+	flush := g.at(of(runbook.ProveFlush, runbook.StepBackupProveFlush))
+	require.IsIncreasing(t, []int{orderers, flush, brokers, zookeeper, backup})
 }
 
 // Backup files and shut down servers: restart Kafka, then the orderers.

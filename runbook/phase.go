@@ -38,6 +38,7 @@ const (
 	StepVerifyMaintenance StepID = "maintenance.verify"
 
 	StepBackupStopOrderers  StepID = "backup.stop-orderers"
+	StepBackupProveFlush    StepID = "backup.prove-flush"
 	StepBackupStopBrokers   StepID = "backup.stop-brokers"
 	StepBackupCopy          StepID = "backup.copy"
 	StepBackupVerify        StepID = "backup.verify"

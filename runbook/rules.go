@@ -23,7 +23,7 @@ func Rules() []Rule {
 		{"R1", "The system channel comes first in every round of updates, proven on every orderer.", systemFirst},
 		{"R2", "All channels migrate in one window; they are listed again after the system channel is frozen.", oneWindow},
 		{"R3", "State and Type never change in one update; an update changes one thing.", oneThing},
-		{"R4", "The backup lies between maintenance and switch, of processes that are down; orderers stop before brokers, brokers before ZooKeeper.", backupBetween},
+		{"R4", "The backup lies between maintenance and switch, of processes that are down; orderers stop before brokers, brokers before ZooKeeper, and before the brokers stop the flush is proven.", backupBetween},
 		{"R5", "Every channel gets the same Raft metadata, byte by byte.", sameMetadata},
 		{"R6", "The type change is the last block of every channel on every orderer before the restart.", typeChangeLast},
 		{"R7", "Maintenance mode is left on Raft only after the restart, with a leader agreed on every channel.", leadersFirst},

@@ -92,6 +92,18 @@ func TestEveryRuleFindsWhatBreaksIt(t *testing.T) {
 				return e.Kind == runbook.StopNodes && e.Step == runbook.StepRestartStopBrokers && e.Tier == runbook.TierBrokers
 			})
 		}},
+		{"R4", "the flush is not proven", func(t *testing.T, ev []runbook.Event) []runbook.Event {
+			return without(ev, of(runbook.ProveFlush, ""))
+		}},
+		{"R4", "the flush is looked at before the orderers are down", func(t *testing.T, ev []runbook.Event) []runbook.Event {
+			return without(ev, of(runbook.StopNodes, runbook.StepBackupStopOrderers))
+		}},
+		{"R4", "brokers stop with records that no ledger has", func(t *testing.T, ev []runbook.Event) []runbook.Event {
+			return found(t, ev, of(runbook.ProveFlush, ""), func(e *runbook.Evidence) {
+				e.Flush = slices.Clone(e.Flush)
+				e.Flush[1].Behind.Pending = 1
+			})
+		}},
 		{"R5", "a channel gets other metadata", func(t *testing.T, ev []runbook.Event) []runbook.Event {
 			return edit(t, ev, update(runbook.ChangeSwitchType, "ch2"), func(e *runbook.Effect) { e.Metadata = []byte("other") })
 		}},
@@ -142,6 +154,18 @@ func edit(t *testing.T, events []runbook.Event, holds func(runbook.Effect) bool,
 	e := *events[i].Effect
 	change(&e)
 	events[i].Effect = &e
+	return events
+}
+
+// found changes the evidence of the first effect that satisfies a condition.
+func found(t *testing.T, events []runbook.Event, holds func(runbook.Effect) bool, change func(*runbook.Evidence)) []runbook.Event {
+	t.Helper()
+	events = slices.Clone(events)
+	id := events[first(t, events, holds)].ID
+	i := slices.IndexFunc(events, func(ev runbook.Event) bool { return ev.Kind == runbook.EventDone && ev.ID == id })
+	evidence := *events[i].Evidence
+	change(&evidence)
+	events[i].Evidence = &evidence
 	return events
 }
 

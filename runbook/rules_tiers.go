@@ -7,6 +7,9 @@ func backupBetween(h *history) string {
 	if how := stopOrder(h); how != "" {
 		return how
 	}
+	if how := flushed(h); how != "" {
+		return how
+	}
 	backups := h.of(TakeBackup, nil)
 	for _, b := range backups {
 		for _, c := range h.channels(b.begun) {
@@ -34,6 +37,21 @@ func backupBetween(h *history) string {
 		}
 		if backups[len(backups)-1].begun > switches[0].begun {
 			return "the backup was taken after a type change"
+		}
+	}
+	return ""
+}
+
+// flushed demands that brokers are stopped for the backup only after it was
+// proven, with the orderers down, that Kafka and the ledgers hold the same.
+func flushed(h *history) string {
+	for _, d := range h.of(StopNodes, func(d deed) bool { return phaseOf(d.Step) == PhaseBackup && d.Tier == TierBrokers }) {
+		proofs := h.of(ProveFlush, func(p deed) bool {
+			return p.done && p.ended < d.begun && h.down(TierOrderers, p.begun) &&
+				JudgeFlush(h.channels(p.begun), h.plan.Orderers, p.evidence.Flush) == nil
+		})
+		if len(proofs) == 0 {
+			return "brokers were stopped for the backup before it was proven that they are flushed"
 		}
 	}
 	return ""

@@ -60,7 +60,7 @@ func steps() []*step {
 	return []*step{
 		&stepReach, &stepChannels, &stepPreflight, &stepConsenters, &stepConfirmPlan,
 		&stepEnterMaintenance, &stepRelistChannels, &stepVerifyMaintenance,
-		&stepBackupStopOrderers, &stepBackupStopBrokers, &stepBackupCopy, &stepBackupVerify,
+		&stepBackupStopOrderers, &stepBackupProveFlush, &stepBackupStopBrokers, &stepBackupCopy, &stepBackupVerify,
 		&stepBackupStartBrokers, &stepBackupStartOrderers, &stepBackupRecheck,
 		&stepSwitchType, &stepSwitchVerify, &stepSwitchGate,
 		&stepRestartStopOrderers, &stepRestartStopBrokers, &stepRestartStartOrderers, &stepRestartLeaders,

@@ -10,8 +10,8 @@ var stepBackupStopBrokers = step{
 	explain: func(k *knowledge) Explain {
 		return Explain{
 			Title: "Stop Kafka, then ZooKeeper",
-			What: "Stop the brokers (" + list(k.plan.Brokers) + "), let them flush their " +
-				"logs, then stop ZooKeeper (" + list(k.plan.ZooKeeper) + ").",
+			What: "Stop the brokers (" + list(k.plan.Brokers) + "), which write their " +
+				"logs to disk as they end, then stop ZooKeeper (" + list(k.plan.ZooKeeper) + ").",
 			Why: "Files that are still being written make a worthless copy. Brokers " +
 				"need ZooKeeper to stop in order, so it goes last.",
 			Verify:   "Each process is proven down.",

@@ -54,7 +54,7 @@ func TestEveryStepOfThePhaseListIsThereOnceAndInOrder(t *testing.T) {
 			require.NotEmpty(t, s.do, s.id)
 		}
 	}
-	require.Len(t, seen, 34)
+	require.Len(t, seen, 35)
 	require.Equal(t, append(append([]Phase{}, Phases...), PhaseRollback), phases)
 }
 

@@ -75,7 +75,7 @@ func TestRealKafkaWithTLSAndSASLMigrates(t *testing.T) {
 	}
 	var f *runbook.KafkaFacts
 	require.Eventually(t, func() bool { // orderers make the topic after the channel's first block
-		f = kafkaops.Describe(t.Context(), []string{n.Inventory.Brokers[0].Address}, []string{"syschannel", "ch1"})
+		f = (&kafkaops.Cluster{Brokers: []string{n.Inventory.Brokers[0].Address}}).Describe(t.Context(), []string{"syschannel", "ch1"})
 		return len(f.Topics) == 2 && len(f.Topics[1].Partitions) == 1 && len(f.Topics[1].Partitions[0].InSync) == 4
 	}, waitForBlock, tick)
 	require.Empty(t, f.Error)

@@ -100,14 +100,14 @@ func (g *Gatherer) channels(ctx context.Context, names []string, out []runbook.C
 // kafka asks the brokers about themselves and the topics of channels; nil if
 // the inventory names no brokers.
 func (g *Gatherer) kafka(ctx context.Context, channels []string) *runbook.KafkaFacts {
-	var brokers []string
-	for _, b := range g.Network.Brokers {
-		brokers = append(brokers, b.AllAddresses()...)
-	}
-	if len(brokers) == 0 {
+	if len(g.Network.KafkaAddresses()) == 0 {
 		return nil
 	}
-	return kafkaops.Settled(ctx, brokers, channels, syncPatience)
+	cluster, err := kafkaops.Of(g.Network)
+	if err != nil {
+		return &runbook.KafkaFacts{Error: err.Error()}
+	}
+	return cluster.Settled(ctx, channels, syncPatience)
 }
 
 // syncPatience is how long replicas may take to catch up: brokers that have

@@ -64,11 +64,7 @@ func (g *Gatherer) List(ctx context.Context) (*runbook.ChannelList, []runbook.Fi
 		}
 		take(sourceLedger+o.Name, names, true)
 	}
-	var brokers []string
-	for _, b := range g.Network.Brokers {
-		brokers = append(brokers, b.AllAddresses()...)
-	}
-	if topics, err := kafkaops.Topics(ctx, brokers); err != nil {
+	if topics, err := g.topics(ctx); err != nil {
 		missing(SourceTopics, err)
 	} else {
 		take(SourceTopics, topics, false)
@@ -86,6 +82,14 @@ func (g *Gatherer) List(ctx context.Context) (*runbook.ChannelList, []runbook.Fi
 	sort.Strings(list.Names)
 	list.Names = append([]string{list.System}, list.Names...)
 	return list, findings, unwalked
+}
+
+func (g *Gatherer) topics(ctx context.Context) ([]string, error) {
+	cluster, err := kafkaops.Of(g.Network)
+	if err != nil {
+		return nil, err
+	}
+	return cluster.Topics(ctx)
 }
 
 // created walks over the system channel on the first node that can be read and

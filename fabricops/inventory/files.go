@@ -33,6 +33,9 @@ func (n *Network) CheckFiles() error {
 		}
 		checkNodeCerts(&f, owners, at, o)
 	}
+	if n.Kafka != nil {
+		n.Kafka.checkFiles(&f)
+	}
 	checkIdentity(&f, "admin", &n.Admin)
 	for _, name := range sortedKeys(n.Clients) {
 		id := n.Clients[name]

@@ -15,7 +15,9 @@ type Network struct {
 	Orderers  []Orderer `yaml:"orderers"`
 	Brokers   []Process `yaml:"brokers,omitempty"`
 	ZooKeeper []Process `yaml:"zookeeper,omitempty"`
-	Admin     Identity  `yaml:"admin"`
+	// Kafka says how raftmig asks the brokers.
+	Kafka *Kafka   `yaml:"kafka,omitempty"`
+	Admin Identity `yaml:"admin"`
 	// Clients are identities that may write transactions, by channel; "*" is
 	// used for channels that are not named. Used to prove a channel after the
 	// migration.

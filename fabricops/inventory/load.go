@@ -170,6 +170,12 @@ func (n *Network) eachPath(f func(*string)) {
 			f(p)
 		}
 	}
+	if k := n.Kafka; k != nil {
+		each(k.TLS.RootCAs, f)
+		for _, p := range []*string{&k.TLS.Cert, &k.TLS.Key, &k.SASL.PasswordFile} {
+			f(p)
+		}
+	}
 	for i := range n.Brokers {
 		process(&n.Brokers[i])
 	}

@@ -69,6 +69,9 @@ func (n *Network) Validate() error {
 	for i := range n.ZooKeeper {
 		validateProcess(&f, seen, fmt.Sprintf("zookeeper[%d]", i), &n.ZooKeeper[i])
 	}
+	if n.Kafka != nil {
+		n.Kafka.validate(&f)
+	}
 	validateIdentity(&f, "admin", &n.Admin)
 	for _, name := range sortedKeys(n.Clients) {
 		id := n.Clients[name]

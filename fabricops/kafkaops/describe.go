@@ -22,32 +22,29 @@ var settings = []string{
 
 // Describe asks the cluster for its live brokers with their settings, and for
 // the topics. It changes nothing, and says in Error what it could not learn.
-func Describe(ctx context.Context, brokers, topics []string) *runbook.KafkaFacts {
-	done := make(chan *runbook.KafkaFacts, 1)
-	go func() { done <- describe(brokers, topics) }() // ends with the timeouts of config at the latest
-	select {
-	case f := <-done:
-		return f
-	case <-ctx.Done():
-		return &runbook.KafkaFacts{Error: ctx.Err().Error()}
+func (c *Cluster) Describe(ctx context.Context, topics []string) *runbook.KafkaFacts {
+	f, err := bounded(ctx, func() (*runbook.KafkaFacts, error) { return c.describe(topics), nil })
+	if err != nil {
+		return &runbook.KafkaFacts{Error: err.Error()}
 	}
+	return f
 }
 
 // Settled is Describe, asked again until all replicas of the topics are in sync
 // or patience is over; the last answer counts.
-func Settled(ctx context.Context, brokers, topics []string, patience time.Duration) *runbook.KafkaFacts {
+func (c *Cluster) Settled(ctx context.Context, topics []string, patience time.Duration) *runbook.KafkaFacts {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(settlePause)
 	defer tick.Stop()
-	f := Describe(ctx, brokers, topics)
+	f := c.Describe(ctx, topics)
 	for !inSync(f) {
 		select {
 		case <-ctx.Done():
 			return f
 		case <-tick.C:
 		}
-		if next := Describe(ctx, brokers, topics); ctx.Err() == nil {
+		if next := c.Describe(ctx, topics); ctx.Err() == nil {
 			f = next
 		}
 	}
@@ -68,20 +65,18 @@ func inSync(f *runbook.KafkaFacts) bool {
 	return true
 }
 
-func describe(brokers, topics []string) *runbook.KafkaFacts {
+func (c *Cluster) describe(topics []string) *runbook.KafkaFacts {
 	f := &runbook.KafkaFacts{}
-	cfg := config()
-	cfg.Version = sarama.V1_0_0_0 // the first that tells settings and ends at a cluster of 0.11
-	client, err := sarama.NewClient(brokers, cfg)
+	client, err := c.client(telling)
 	if err != nil {
-		f.Error = fmt.Sprintf("reaching Kafka at %v: %v", brokers, err)
+		f.Error = err.Error()
 		return f
 	}
 	defer client.Close() //nolint:errcheck // nothing was written
 	var errs []error
 	for _, b := range client.Brokers() {
 		live := runbook.KafkaBroker{ID: b.ID(), Address: b.Addr()}
-		live.Settings, err = askSettings(b, cfg)
+		live.Settings, err = askSettings(b, client.Config())
 		errs = append(errs, err)
 		f.Brokers = append(f.Brokers, live)
 	}
@@ -137,12 +132,16 @@ func askPartitions(client sarama.Client, topic string) ([]runbook.KafkaPartition
 	var out []runbook.KafkaPartition
 	var errs []error
 	for _, id := range ids {
-		p := runbook.KafkaPartition{ID: id, Leader: -1, Earliest: -1}
+		p := runbook.KafkaPartition{ID: id, Leader: -1, Earliest: -1, Latest: -1}
 		if leader, err := client.Leader(topic, id); err == nil {
 			p.Leader = leader.ID()
 			if p.Earliest, err = client.GetOffset(topic, id, sarama.OffsetOldest); err != nil {
 				p.Earliest = -1
 				errs = append(errs, fmt.Errorf("asking for the first offset of %s: %w", topic, err))
+			}
+			if p.Latest, err = client.GetOffset(topic, id, sarama.OffsetNewest); err != nil {
+				p.Latest = -1
+				errs = append(errs, fmt.Errorf("asking for the last offset of %s: %w", topic, err))
 			}
 		}
 		// What the client knows is told along with an error for a missing replica.

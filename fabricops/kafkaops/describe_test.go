@@ -23,7 +23,7 @@ func TestAClusterDescribesItselfAndTheTopicsOfChannels(t *testing.T) {
 	defer admin.Close()
 	require.NoError(t, admin.CreateTopic("ch1", &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 3}, false))
 
-	f := kafkaops.Describe(t.Context(), c.Addresses(), []string{"ch1", "ch2"})
+	f := cluster(c.Addresses()...).Describe(t.Context(), []string{"ch1", "ch2"})
 	require.Empty(t, f.Error)
 	require.Len(t, f.Brokers, 4)
 	require.Equal(t, "103809024", f.Brokers[0].Settings["message.max.bytes"])
@@ -36,11 +36,13 @@ func TestAClusterDescribesItselfAndTheTopicsOfChannels(t *testing.T) {
 	require.Contains(t, p.Replicas, p.Leader)
 	require.Zero(t, p.Earliest)
 	require.Empty(t, f.Topics[1].Partitions, "asking for a topic must not make it")
-	f = kafkaops.Describe(t.Context(), c.Addresses(), []string{"ch2"})
+	f = cluster(c.Addresses()...).Describe(t.Context(), []string{"ch2"})
 	require.Empty(t, f.Topics[0].Partitions, "asking for a topic must not make it")
 
-	require.NotEmpty(t, kafkaops.Describe(t.Context(), []string{zooKeeper(t, "")}, nil).Error)
+	require.NotEmpty(t, cluster(zooKeeper(t, "")).Describe(t.Context(), nil).Error)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.NotEmpty(t, kafkaops.Describe(ctx, []string{zooKeeper(t, "")}, nil).Error)
+	require.NotEmpty(t, cluster(zooKeeper(t, "")).Describe(ctx, nil).Error)
 }
+
+func cluster(brokers ...string) *kafkaops.Cluster { return &kafkaops.Cluster{Brokers: brokers} }

@@ -9,8 +9,6 @@ import (
 	"sort"
 	"time"
 
-	"github.com/IBM/sarama"
-
 	"raftmig/fabricops/inventory"
 	"raftmig/runbook"
 )
@@ -20,32 +18,18 @@ const DialTimeout = 2 * time.Second
 
 // Topics lists the topics that could be channels: one partition and a name
 // that a channel may have; sorted. It changes nothing.
-func Topics(ctx context.Context, brokers []string) ([]string, error) {
-	if len(brokers) == 0 {
-		return nil, fmt.Errorf("the inventory names no brokers")
-	}
-	cfg := config()
-	type answer struct {
-		names []string
-		err   error
-	}
-	done := make(chan answer, 1)
-	go func() { // ends with the timeouts of cfg at the latest
-		names, err := topics(brokers, cfg)
-		done <- answer{names, err}
-	}()
-	select {
-	case a := <-done:
-		return a.names, a.err
-	case <-ctx.Done():
+func (c *Cluster) Topics(ctx context.Context) ([]string, error) {
+	names, err := bounded(ctx, c.topics)
+	if err != nil && ctx.Err() != nil {
 		return nil, fmt.Errorf("listing Kafka topics: %w", ctx.Err())
 	}
+	return names, err
 }
 
-func topics(brokers []string, cfg *sarama.Config) (names []string, err error) {
-	client, err := sarama.NewClient(brokers, cfg)
+func (c *Cluster) topics() (names []string, err error) {
+	client, err := c.client(oldest)
 	if err != nil {
-		return nil, fmt.Errorf("reaching Kafka at %v: %w", brokers, err)
+		return nil, err
 	}
 	defer func() { _ = client.Close() }() // nothing was written
 	all, err := client.Topics()

@@ -28,13 +28,13 @@ func TestTopicsThatCouldBeChannels(t *testing.T) {
 	for name, partitions := range map[string]int32{"syschannel": 1, "ch1": 1, "Not.A.Channel": 1, "logs": 3} {
 		require.NoError(t, admin.CreateTopic(name, &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}, false))
 	}
-	topics, err := kafkaops.Topics(t.Context(), c.Addresses())
+	topics, err := cluster(c.Addresses()...).Topics(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"ch1", "syschannel"}, topics)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = kafkaops.Topics(ctx, c.Addresses())
+	_, err = cluster(c.Addresses()...).Topics(ctx)
 	require.Error(t, err)
 }
 
@@ -55,9 +55,9 @@ func TestBrokersThatDoNotAnswer(t *testing.T) {
 	require.NoError(t, l.Close())
 
 	started := time.Now()
-	_, err = kafkaops.Topics(t.Context(), []string{down})
-	require.ErrorContains(t, err, "reaching Kafka at ["+down+"]")
+	_, err = cluster(down).Topics(t.Context())
+	require.ErrorContains(t, err, "reaching Kafka at "+down)
 	require.Less(t, time.Since(started), 10*time.Second)
-	_, err = kafkaops.Topics(t.Context(), nil)
+	_, err = kafkaops.Of(&inventory.Network{})
 	require.ErrorContains(t, err, "names no brokers")
 }

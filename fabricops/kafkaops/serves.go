@@ -123,14 +123,21 @@ func metadata(ctx context.Context, address string) (*sarama.MetadataResponse, er
 	return answer, ctx.Err()
 }
 
-// config is that of a client that only looks.
+// Protocols that clients speak: what is asked for is in every version since.
+var (
+	oldest  = sarama.V0_10_2_0 // Fabric's own default
+	telling = sarama.V1_0_0_0  // the first that tells settings and ends at a cluster of 0.11
+)
+
+// config is that of a client that only looks, without TLS and SASL.
 func config() *sarama.Config {
 	cfg := sarama.NewConfig()
 	cfg.ClientID = "raftmig"
-	// Fabric's own default: what is asked for here is in every version since.
-	cfg.Version = sarama.V0_10_2_0
+	cfg.Version = oldest
 	cfg.Net.DialTimeout, cfg.Net.ReadTimeout, cfg.Net.WriteTimeout = DialTimeout, 2*DialTimeout, 2*DialTimeout
 	cfg.Metadata.Retry.Max = 1
 	cfg.Metadata.Full = true
+	cfg.Consumer.MaxWaitTime, cfg.Consumer.Return.Errors = 100*time.Millisecond, true
+	cfg.Metadata.AllowAutoTopicCreation = false
 	return cfg
 }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
-	"strings"
 )
 
 const (
@@ -61,20 +60,12 @@ func Heights(ledgerDir string) (map[string]uint64, error) {
 
 // Height returns the number of blocks of one channel.
 func Height(ledgerDir, channel string) (uint64, error) {
-	dir := filepath.Join(ledgerDir, chainsDir, channel)
-	entries, err := os.ReadDir(dir)
+	files, err := blockFiles(filepath.Join(ledgerDir, chainsDir, channel))
 	if err != nil {
-		return 0, fmt.Errorf("listing block files: %w", err)
+		return 0, err
 	}
-	var files []string
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), blockPrefix) {
-			files = append(files, e.Name())
-		}
-	}
-	sort.Strings(files)
 	for i := len(files) - 1; i >= 0; i-- {
-		number, found, err := lastNumber(filepath.Join(dir, files[i]))
+		number, found, err := lastNumber(files[i])
 		if err != nil {
 			return 0, err
 		}

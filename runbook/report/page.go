@@ -81,6 +81,11 @@ func newStepLine(v runbook.StepView) stepLine {
 		if ev.Summary != "" {
 			l.Evidence = append(l.Evidence, evidenceLine(ev))
 		}
+		for _, f := range ev.Flush {
+			if f.Error == "" {
+				l.Evidence = append(l.Evidence, f.String())
+			}
+		}
 	}
 	return l
 }

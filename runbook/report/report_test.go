@@ -43,7 +43,7 @@ func TestTheDocumentHasTheFieldsThatScriptsReadAndNoOthers(t *testing.T) {
 	require.Equal(t, map[string]any{"acknowledged": 5., "committed": 5., "missing": 0., "duplicated": 0.}, got["transactions"])
 
 	steps := got["steps"].([]any)
-	require.Len(t, steps, 27)
+	require.Len(t, steps, 28)
 	first := steps[0].(map[string]any)
 	require.Equal(t, "prepare.reach", first["id"])
 	require.Equal(t, "prepare", first["phase"])

@@ -19,10 +19,7 @@ func (n *Network) serves(c *channel) error {
 		}
 		return nil
 	}
-	if n.up(n.brokers) == 0 {
-		return &runbook.Problem{What: "Kafka cannot be reached", Where: c.name}
-	}
-	return nil
+	return n.kafka(c.name)
 }
 
 // onRaft reports whether the running orderers are Raft nodes.

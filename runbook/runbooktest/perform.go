@@ -83,6 +83,8 @@ func (n *Network) perform(e runbook.Effect) (runbook.Evidence, error) {
 			n.land()
 		}
 		return runbook.Evidence{Summary: "channels waited for", Channels: n.read(e.Channels)}, nil
+	case runbook.ProveFlush:
+		return n.proveFlush(e.Channels), nil
 	case runbook.BuildMetadata:
 		return n.metadata(), nil
 	case runbook.ReadProcesses:

@@ -153,7 +153,7 @@ func TestLeavingSaysThatTheRunGoesOn(t *testing.T) {
 	out, last, err := runSession(t, script.Config{}, Options{Brief: true, AttachHint: "raftmig attach"}, "q")
 	require.NoError(t, err)
 	require.Empty(t, last.Outcome)
-	require.Contains(t, out, "Left; the run goes on: prepare, step 5 of 27.\nway back: open")
+	require.Contains(t, out, "Left; the run goes on: prepare, step 5 of 28.\nway back: open")
 	require.Contains(t, out, "Come back with: raftmig attach\n")
 }
 

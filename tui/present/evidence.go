@@ -83,6 +83,13 @@ func listItems(e runbook.Evidence) []Item {
 		}
 		out = append(out, sub(text))
 	}
+	for _, f := range e.Flush {
+		text := f.String()
+		if f.Error != "" {
+			text = f.Channel + ": " + f.Error
+		}
+		out = append(out, sub(text))
+	}
 	for _, t := range e.Transactions {
 		out = append(out, sub(fmt.Sprintf("%s: transaction %s in block %d on every node", t.Channel, Short(t.TxID), t.Block)))
 	}

@@ -296,6 +296,7 @@ func EffectText(e runbook.Effect) string {
 		runbook.AwaitChannels:    "waiting until every node shows it",
 		runbook.BuildMetadata:    "building the consenter metadata",
 		runbook.VerifyBackup:     "verifying the backup",
+		runbook.ProveFlush:       "comparing Kafka with the ledgers",
 		runbook.ReadProcesses:    "looking at processes",
 		runbook.SendTransactions: "sending a transaction to every channel",
 		runbook.StopNodes:        "stopping " + string(e.Tier),

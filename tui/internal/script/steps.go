@@ -43,6 +43,8 @@ var forward = []stepDef{
 
 	{runbook.StepBackupStopOrderers, 4 * sec, "Stop the orderers", "Stop all orderers and prove that they are down.",
 		"Orderers go first: their ledgers must not get ahead of the Kafka log.", "No process and no open port is left.", "3 orderers down", runbook.TierOrderers, runbook.StopNodes},
+	{runbook.StepBackupProveFlush, 2 * sec, "Prove that Kafka is flushed", "Read where every topic ends, and what stands behind the last block of every ledger. Nothing is changed.",
+		"A ledger ahead of Kafka crashes its orderer; a record in no ledger would be lost.", "Every topic stands still, all replicas are in sync, nothing is in Kafka alone.", "every channel flushed", "", runbook.ProveFlush},
 	{runbook.StepBackupStopBrokers, 6 * sec, "Stop Kafka, then ZooKeeper", "Stop the brokers, wait until their logs are flushed, then ZooKeeper.",
 		"A broker that is killed may lose the end of its log.", "No process and no open port is left.", "4 brokers down", runbook.TierBrokers, runbook.StopNodes},
 	{runbook.StepBackupCopy, 12 * sec, "Back up all nodes", "Copy ledgers and Kafka data with a manifest of every file.",
