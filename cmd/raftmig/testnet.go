@@ -64,6 +64,20 @@ func (f *testnetFlags) context(cmd *cobra.Command) (context.Context, context.Can
 	return ctx, func() { cancel(); stop() }
 }
 
+// acting is what a command does that opens the network and acts on it until
+// the timeout.
+func (f *testnetFlags) acting(act func(context.Context, *cobra.Command, *testnet.Network, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		n, err := f.open()
+		if err != nil {
+			return err
+		}
+		ctx, cancel := f.context(cmd)
+		defer cancel()
+		return act(ctx, cmd, n, args)
+	}
+}
+
 // progress prints to standard error, so that standard output is the result.
 func progress(cmd *cobra.Command) func(string) {
 	return func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }
@@ -112,13 +126,7 @@ func newTestnetUpCommand() *cobra.Command {
 		Short:   "Start what does not run, create the channels that are missing",
 		Example: "  raftmig testnet up --dir net",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			n, err := f.open()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := f.context(cmd)
-			defer cancel()
+		RunE: f.acting(func(ctx context.Context, cmd *cobra.Command, n *testnet.Network, _ []string) error {
 			if err := n.Up(ctx, progress(cmd)); err != nil {
 				return err
 			}
@@ -126,7 +134,7 @@ func newTestnetUpCommand() *cobra.Command {
 				return err
 			}
 			return f.printStatus(ctx, cmd, n)
-		},
+		}),
 	}
 	f.add(cmd)
 	f.addTimeout(cmd, 2*time.Minute)
@@ -140,18 +148,12 @@ func newTestnetDownCommand() *cobra.Command {
 		Short:   "Stop all nodes; keep the folder. Also cleans up after a crash",
 		Example: "  raftmig testnet down --dir net && rm -r net",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			n, err := f.open()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := f.context(cmd)
-			defer cancel()
+		RunE: f.acting(func(ctx context.Context, cmd *cobra.Command, n *testnet.Network, _ []string) error {
 			if err := n.Down(ctx, progress(cmd)); err != nil {
 				return err
 			}
 			return f.printStatus(ctx, cmd, n)
-		},
+		}),
 	}
 	f.add(cmd)
 	f.addTimeout(cmd, 2*time.Minute)
@@ -235,13 +237,7 @@ unless --resend unknown says so; it may then be in the ledger twice.`,
 		Example: `  raftmig testnet load --dir net --transactions 500
   raftmig testnet load --dir net --transactions 10000 --size 1024 --streams 16 --channel-names ch1`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			n, err := f.open()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := f.context(cmd)
-			defer cancel()
+		RunE: f.acting(func(ctx context.Context, cmd *cobra.Command, n *testnet.Network, _ []string) error {
 			t.Resend = load.Resend(resend)
 			r, err := n.Load(ctx, t)
 			if r == nil {
@@ -254,7 +250,7 @@ unless --resend unknown says so; it may then be in the ledger twice.`,
 					r.Acknowledged, r.Refused, r.Unknown, r.Seconds, float64(r.Acknowledged)/max(r.Seconds, 0.001))
 			}
 			return err
-		},
+		}),
 	}
 	f.add(cmd)
 	f.addTimeout(cmd, 10*time.Minute)

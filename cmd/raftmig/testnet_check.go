@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -24,13 +25,7 @@ there twice; nodes that differ; chains that are broken. Exit code 1 if there is 
 While nodes run it waits, up to --timeout, for those that are a block behind.`,
 		Example: "  raftmig testnet validate --dir net --json",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			n, err := f.open()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := f.context(cmd)
-			defer cancel()
+		RunE: f.acting(func(ctx context.Context, cmd *cobra.Command, n *testnet.Network, _ []string) error {
 			r, err := n.AwaitAgreement(ctx)
 			if err != nil {
 				return err
@@ -44,7 +39,7 @@ While nodes run it waits, up to --timeout, for those that are a block behind.`,
 				err = errLedgers
 			}
 			return err
-		},
+		}),
 	}
 	f.add(cmd)
 	f.addTimeout(cmd, 10*time.Second)
@@ -81,18 +76,12 @@ func newTestnetFaultCommand() *cobra.Command {
   raftmig testnet fault start orderer1 --dir net`,
 		Args:      cobra.ExactArgs(2),
 		ValidArgs: []string{"kill", "stop", "start", "restart", "pause", "resume"},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			n, err := f.open()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := f.context(cmd)
-			defer cancel()
+		RunE: f.acting(func(ctx context.Context, cmd *cobra.Command, n *testnet.Network, args []string) error {
 			if err := n.Inject(ctx, testnet.Fault(args[0]), args[1]); err != nil {
 				return err
 			}
 			return f.printStatus(ctx, cmd, n)
-		},
+		}),
 	}
 	f.add(cmd)
 	f.addTimeout(cmd, 2*time.Minute)
