@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -162,99 +161,6 @@ WAY BACK
 About %s in all, without the time that you take to answer.
 `, total)
 	return err
-}
-
-// state is what status prints as JSON.
-type state struct {
-	Run      string                 `json:"run,omitempty"` // "" if there was none yet
-	Driven   bool                   `json:"driven"`        // a process drives it now
-	Phase    runbook.Phase          `json:"phase,omitempty"`
-	Outcome  runbook.Outcome        `json:"outcome,omitempty"`
-	WayBack  string                 `json:"way_back,omitempty"`
-	Channels []runbook.ChannelState `json:"channels"`
-}
-
-func newStatusCommand() *cobra.Command {
-	var f networkFlags
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Show every channel on every node, and where the last run stands",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			network, err := f.load()
-			if err != nil {
-				return err
-			}
-			s, err := readState(cmd.Context(), network, f.runs())
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), s)
-			}
-			return printState(cmd.OutOrStdout(), s)
-		},
-	}
-	f.add(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
-	return cmd
-}
-
-func readState(ctx context.Context, network *inventory.Network, folder runner.Folder) (state, error) {
-	var s state
-	last, err := folder.Latest()
-	if err != nil && !errors.Is(err, runner.ErrNoRun) {
-		return s, err
-	}
-	if err == nil {
-		snapshot, err := folder.Read(last)
-		if err != nil {
-			return s, err
-		}
-		s.Run, s.Phase, s.Outcome = last, snapshot.Phase, snapshot.Outcome
-		if s.Outcome == "" {
-			s.WayBack = snapshot.AbortNote
-		}
-		if client, err := runner.Attach(ctx, folder); err == nil {
-			s.Driven = true
-			_ = client.Close()
-		}
-	}
-	ev, err := perform(ctx, network, runbook.ReadChannels)
-	s.Channels = ev.Channels
-	return s, err
-}
-
-func printState(w io.Writer, s state) error {
-	if s.Run != "" {
-		where := "phase " + string(s.Phase)
-		if s.Outcome != "" {
-			where = string(s.Outcome)
-		}
-		driven := "nobody drives it"
-		if s.Driven {
-			driven = "being driven"
-		}
-		fmt.Fprintf(w, "run %s: %s (%s)\n", s.Run, where, driven)
-	}
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "CHANNEL\tNODE\tTYPE\tSTATE\tHEIGHT\tLAST BLOCK\tCONFIG\tLEADER")
-	for _, c := range s.Channels {
-		for _, n := range c.Nodes {
-			if n.Error != "" {
-				fmt.Fprintf(t, "%s\t%s\tunreadable: %s\n", c.Name, n.Node, n.Error)
-				continue
-			}
-			leader := "-"
-			if n.Leader != 0 {
-				leader = fmt.Sprint(n.Leader)
-			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%.12s\t%d\t%s\n",
-				c.Name, n.Node, n.Type, n.State, n.Height, n.LastBlockHash, n.ConfigSequence, leader)
-		}
-	}
-	return t.Flush()
 }
 
 func newReportCommand() *cobra.Command {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +33,28 @@ func (f *networkFlags) runs() runner.Folder {
 		return runner.Folder(f.folder)
 	}
 	return runner.DefaultFolder(f.file)
+}
+
+// arguments are what names the same run to another command.
+func (f *networkFlags) arguments() string {
+	var out string
+	if f.file != "raftmig.yaml" {
+		out += " --network " + shellquote(f.file)
+	}
+	if f.folder != "" {
+		out += " --runs " + shellquote(f.folder)
+	}
+	return out
+}
+
+// shellquote quotes a word for a shell where it must be.
+func shellquote(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+,:@%", r)
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // load reads and checks the network's description.

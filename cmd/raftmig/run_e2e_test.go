@@ -2,12 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"raftmig/runbook"
+	"raftmig/runbook/journal"
 )
 
 // upNet makes a network, starts it and returns its folder and description.
@@ -29,6 +32,50 @@ func statusOf(t *testing.T, file string) state {
 	var s state
 	require.NoError(t, json.Unmarshal(r.stdout, &s))
 	return s
+}
+
+// Status is what an operator asks when all seems lost: the run's process is
+// dead, the orderers are down.
+func TestStatusSaysHowToGoOnWhenNothingAnswers(t *testing.T) {
+	dir, file := upNet(t, "--channels", "1")
+	r := run(t, nil, "run", "--plain", "--network", file) // its input is empty
+	require.NotZero(t, r.code)
+	require.True(t, statusOf(t, file).Driven)
+
+	lock, err := os.ReadFile(filepath.Join(dir, "raftmig-runs", "lock"))
+	require.NoError(t, err)
+	var owner journal.Owner
+	require.NoError(t, json.Unmarshal(lock, &owner))
+	require.NoError(t, syscall.Kill(owner.PID, syscall.SIGKILL))
+	require.Eventually(t, func() bool { return !statusOf(t, file).Driven }, waitForBlock, tick)
+	r = run(t, nil, "testnet", "down", "--dir", dir)
+	require.Zero(t, r.code, r.stderr)
+
+	r = run(t, nil, "status", "--json", "--network", file)
+	require.Equal(t, exitFailed, r.code)
+	require.Contains(t, r.stderr, "connection refused")
+	var s state
+	require.NoError(t, json.Unmarshal(r.stdout, &s))
+	require.Equal(t, runbook.StepConfirmPlan, s.Step)
+	require.Equal(t, runbook.StatusWaiting, s.Status)
+	require.Equal(t, "raftmig run --resume --network "+file, s.Next)
+	require.Contains(t, s.Trouble, "connection refused")
+	require.Len(t, s.Channels, 2, "as the run observed them last")
+	require.False(t, s.ObservedAt.IsZero())
+	require.Len(t, s.Processes, 4)
+	for _, p := range s.Processes {
+		require.False(t, p.Running, p.Node)
+	}
+
+	r = run(t, nil, "status", "--network", file)
+	require.Contains(t, string(r.stdout), "go on:    raftmig run --resume --network "+file)
+	require.Contains(t, string(r.stdout), "cannot be read now")
+}
+
+func TestWordsAreQuotedForAShellWhereTheyMustBe(t *testing.T) {
+	require.Equal(t, "/net-1/raftmig.yaml", shellquote("/net-1/raftmig.yaml"))
+	require.Equal(t, `'my net/it'\''s.yaml'`, shellquote("my net/it's.yaml"))
+	require.Equal(t, "''", shellquote(""))
 }
 
 // The run of "raftmig run" is a process of its own: it waits at its gate after
