@@ -9,17 +9,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"raftmig/orderer/fabrictest"
 	"raftmig/runbook"
 )
 
-// TestTheCommandsShownMakeTheUpdateTheyClaim runs the commands of the update
+// TestInteropTheCommandsShownMakeTheUpdateTheyClaim runs the commands of the update
 // steps with Fabric's own configtxlator. Only peer is replaced: it fetches a
 // config block from a file, and shows what it is told to submit.
-func TestTheCommandsShownMakeTheUpdateTheyClaim(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: it names the folder with Fabric's configtxlator")
-	}
+func TestInteropTheCommandsShownMakeTheUpdateTheyClaim(t *testing.T) {
+	bin := fabrictest.Dir(t, "configtxlator")
 	if _, err := exec.LookPath("jq"); err != nil {
 		t.Skip("jq is not installed")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"raftmig/orderer/fabrictest"
 	"raftmig/testnet/load"
 	"raftmig/testnet/validate"
 )
@@ -246,11 +247,8 @@ func TestSeveralOrganizationsShareANetwork(t *testing.T) {
 	requireAgreement(ctx, t, n, 20)
 }
 
-func TestARealOrdererRunsInANetwork(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no real orderer to run")
-	}
+func TestInteropARealOrdererRunsInANetwork(t *testing.T) {
+	bin := fabrictest.Dir(t, "orderer")
 	ctx, n := running(t, Spec{OrdererBin: filepath.Join(bin, "orderer"), Channels: []string{"ch1"}})
 	send(ctx, t, n, 30)
 	requireAgreement(ctx, t, n, 30)

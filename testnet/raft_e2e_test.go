@@ -3,7 +3,6 @@ package testnet
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"raftmig/orderer/fabrictest"
 	"raftmig/testnet/load"
 	"raftmig/testnet/validate"
 )
@@ -78,11 +78,8 @@ func TestAMigratedNetworkNeedsNoBrokersAndItsNodesAgreeAfterTheyDied(t *testing.
 	t.Logf("%+v", r.Counts)
 }
 
-func TestAMixedNetworkOrdersMigratesAndFailsOver(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no real orderer to mix with ours")
-	}
+func TestInteropAMixedNetworkOrdersMigratesAndFailsOver(t *testing.T) {
+	bin := fabrictest.Dir(t, "orderer")
 	for _, fabric := range [][]string{{"orderer2"}, {"orderer0", "orderer1"}} {
 		t.Run(fmt.Sprint(fabric), func(t *testing.T) {
 			ctx, n := running(t, Spec{OrdererBin: filepath.Join(bin, "orderer"), OrdererBinNodes: fabric, Channels: []string{"ch1", "ch2"}})

@@ -39,6 +39,7 @@ var pureEngine = []string{
 // longest matching prefix counts.
 var layers = map[string]int{
 	"orderer/protoutil":          0,
+	"orderer/fabrictest":         0,
 	"orderer/capabilities":       0,
 	"orderer/metrics":            0,
 	"orderer/localconfig":        0,

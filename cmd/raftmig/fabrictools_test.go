@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"raftmig/orderer/fabrictest"
 )
 
 // command runs raftmig with args and returns exit code and outputs.
@@ -111,11 +112,8 @@ func TestFabricsToolsTellTheirFlagsAndVersion(t *testing.T) {
 	require.Contains(t, out, "OrdererOrgs:")
 }
 
-func TestRealPeerToolsReadOurFiles(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no real configtxgen to compare with")
-	}
+func TestInteropRealPeerToolsReadOurFiles(t *testing.T) {
+	bin := fabrictest.Dir(t, "configtxgen")
 	dir := seedFolder(t)
 	tx := filepath.Join(dir, "ch.tx")
 	code, _, errs := command(t, "configtxgen", "-configPath", dir, "-profile", "Orgs1Channel", "-channelID", "ch", "-outputCreateChannelTx", tx)

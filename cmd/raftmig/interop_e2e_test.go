@@ -11,25 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"raftmig/fabricops/inventory"
+	"raftmig/orderer/fabrictest"
 )
 
-// fabricBin returns the path of one of Fabric's own binaries.
-func fabricBin(t *testing.T, name string) string {
-	t.Helper()
-	dir := os.Getenv("FABRIC_BIN_DIR")
-	if dir == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no test against Fabric's own " + name)
-	}
-	path, err := filepath.Abs(filepath.Join(dir, name))
-	require.NoError(t, err)
-	_, err = os.Stat(path)
-	require.NoError(t, err)
-	return path
-}
-
 // The runbook migrates Fabric's own orderers exactly as it migrates ours.
-func TestFabricsOwnOrderersAreMigratedAndRolledBack(t *testing.T) {
-	orderer := fabricBin(t, "orderer")
+func TestInteropFabricsOwnOrderersAreMigratedAndRolledBack(t *testing.T) {
+	orderer := fabrictest.Bin(t, "orderer")
 	dir := netDir(t)
 	r := run(t, nil, "rehearse", "--headless", "--json", "--dir", dir, "--orderer-bin", orderer, "--transactions", "50", "--abort-at", "restart")
 	require.Zero(t, r.code, r.stderr)
@@ -56,7 +43,7 @@ func newPeerCLI(t *testing.T, n *inventory.Network) *peerCLI {
 	core := filepath.Join(t.TempDir(), "core.yaml")
 	require.NoError(t, os.WriteFile(core, []byte("peer:\n  BCCSP:\n    Default: SW\n    SW: {Hash: SHA2, Security: 256}\n"), 0o600))
 	return &peerCLI{
-		t: t, peer: fabricBin(t, "peer"),
+		t: t, peer: fabrictest.Bin(t, "peer"),
 		env: append(os.Environ(), "FABRIC_CFG_PATH="+filepath.Dir(core),
 			"CORE_PEER_LOCALMSPID="+n.Admin.MSPID, "CORE_PEER_MSPCONFIGPATH="+n.Admin.MSPDir),
 		tls: []string{"--tls", "--cafile", n.Orderers[0].TLSRootCAs[0]},
@@ -72,9 +59,9 @@ func (p *peerCLI) channel(args ...string) string {
 	return string(out)
 }
 
-func TestFabricsPeerCommandWorksAgainstAMigratedNetwork(t *testing.T) {
-	fabricBin(t, "peer")
-	translator := fabricBin(t, "configtxlator")
+func TestInteropFabricsPeerCommandWorksAgainstAMigratedNetwork(t *testing.T) {
+	fabrictest.Bin(t, "peer")
+	translator := fabrictest.Bin(t, "configtxlator")
 	dir := netDir(t)
 	r := run(t, nil, "rehearse", "--headless", "--json", "--dir", dir, "--channels", "1", "--transactions", "20", "--keep")
 	require.Zero(t, r.code, r.stderr)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"raftmig/orderer/fabrictest"
 	"raftmig/testnet"
 	"raftmig/testnet/load"
 	"raftmig/testnet/validate"
@@ -63,11 +64,8 @@ func TestTestnetCommandsCarryANetworkThroughItsLife(t *testing.T) {
 	require.Contains(t, r.stderr, "is not empty; nothing was changed")
 }
 
-func TestFabricsPeerReadsAndUpdatesATestnet(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no real peer")
-	}
+func TestInteropFabricsPeerReadsAndUpdatesATestnet(t *testing.T) {
+	bin := fabrictest.Dir(t, "peer")
 	dir := testnetUp(t, "--orderers", "1", "--channel-names", "ch1")
 	n, err := testnet.Open(dir)
 	require.NoError(t, err)

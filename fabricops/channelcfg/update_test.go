@@ -20,6 +20,7 @@ import (
 	"raftmig/fabricops/internal/fakenet"
 	"raftmig/fabricops/inventory"
 	"raftmig/orderer/channelconfig"
+	"raftmig/orderer/fabrictest"
 	"raftmig/orderer/msgprocessor"
 	"raftmig/orderer/protoutil"
 	"raftmig/runbook"
@@ -186,11 +187,8 @@ func TestDetachedSignatureOfASecondAdminIsCarried(t *testing.T) {
 }
 
 // The guide's way: configtxlator compute_update over the same two configurations.
-func TestUpdatesEqualThoseOfConfigtxlator(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR names no folder with Fabric's binaries")
-	}
+func TestInteropUpdatesEqualThoseOfConfigtxlator(t *testing.T) {
+	bin := fabrictest.Dir(t, "configtxlator")
 	crypto := fakenet.NewCrypto(t)
 	admin, err := identity.Load(crypto.Admin())
 	require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"raftmig/orderer/configtx"
+	"raftmig/orderer/fabrictest"
 	"raftmig/orderer/policies"
 	"raftmig/orderer/protoutil"
 )
@@ -21,11 +22,8 @@ type edited struct {
 	before, after *cb.ConfigGroup
 }
 
-func TestUpdatesComputedByConfigtxlatorGiveTheUpdatedConfig(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no configtxlator to compare with")
-	}
+func TestInteropUpdatesComputedByConfigtxlatorGiveTheUpdatedConfig(t *testing.T) {
+	bin := fabrictest.Dir(t, "configtxlator")
 	dir := t.TempDir()
 	write := func(name string, g *cb.ConfigGroup) string {
 		path := filepath.Join(dir, name)

@@ -12,27 +12,19 @@ import (
 
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
+	mb "github.com/hyperledger/fabric-protos-go/msp"
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"raftmig/orderer/channelconfig"
+	"raftmig/orderer/fabrictest"
 	"raftmig/orderer/protoutil"
 	"raftmig/orderer/server/fixture"
 )
 
 // fabricBinary returns a program of real Fabric, or skips the test.
-func fabricBinary(t testing.TB, name string) string {
-	dir := os.Getenv("FABRIC_BIN_DIR")
-	if dir == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no real Fabric programs to compare with")
-	}
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("FABRIC_BIN_DIR has no %s", name)
-	}
-	return path
-}
+func fabricBinary(t testing.TB, name string) string { return fabrictest.Bin(t, name) }
 
 // startFabric runs a real orderer as orderer i of the network, on the folders
 // that ours would have.
@@ -41,10 +33,53 @@ func (n *network) startFabric(i int) *running {
 	dir := n.Path(fmt.Sprintf("fabric%d", i))
 	require.NoError(n.t, os.MkdirAll(dir, 0o755))
 	text := n.config(i, "") + "  Topic: {ReplicationFactor: 1}\n  TLS: {Enabled: false}\nAdmin: {ListenAddress: 127.0.0.1:0}\n"
-	require.NoError(n.t, os.WriteFile(filepath.Join(dir, "orderer.yaml"), []byte(text), 0o600))
+	require.NoError(n.t, os.WriteFile(filepath.Join(dir, "orderer.yaml"), fabrictest.OrdererYAML(n.t, []byte(text)), 0o600))
 	cmd := exec.Command(binary)
 	cmd.Env = append(os.Environ(), "FABRIC_CFG_PATH="+dir, "FABRIC_LOGGING_FORMAT="+plainFormat)
 	return n.startProcess(i, cmd)
+}
+
+// newNetworkForFabric is a network whose orderers a real one may be among. It
+// skips the test without one.
+func newNetworkForFabric(t testing.TB) *network {
+	fabricBinary(t, "orderer")
+	n := newNetwork(t)
+	if fabrictest.Version(t).Before(2, 0) {
+		low := fabrictest.LowerCAs(t, n.Dir)
+		require.NotEmpty(t, low)
+		n.writeGenesis(func(c *cb.Config) { replaceCertificates(t, c.ChannelGroup, low) })
+	}
+	return n
+}
+
+// replaceCertificates puts other certificates into the MSPs of a configuration.
+func replaceCertificates(t testing.TB, group *cb.ConfigGroup, by map[string][]byte) {
+	replace := func(cert *[]byte) {
+		if other, ok := by[string(*cert)]; ok {
+			*cert = other
+		}
+	}
+	if v := group.Values[channelconfig.MSPKey]; v != nil {
+		config, fabric := &mb.MSPConfig{}, &mb.FabricMSPConfig{}
+		require.NoError(t, proto.Unmarshal(v.Value, config))
+		require.NoError(t, proto.Unmarshal(config.Config, fabric))
+		for i := range fabric.RootCerts {
+			replace(&fabric.RootCerts[i])
+		}
+		for i := range fabric.TlsRootCerts {
+			replace(&fabric.TlsRootCerts[i])
+		}
+		if ous := fabric.FabricNodeOus; ous != nil {
+			for _, ou := range []*mb.FabricOUIdentifier{ous.ClientOuIdentifier, ous.PeerOuIdentifier, ous.AdminOuIdentifier, ous.OrdererOuIdentifier} {
+				replace(&ou.Certificate)
+			}
+		}
+		config.Config = protoutil.MustMarshal(fabric)
+		v.Value = protoutil.MustMarshal(config)
+	}
+	for _, child := range group.Groups {
+		replaceCertificates(t, child, by)
+	}
 }
 
 // variable parts of texts that two orderers cannot have in common
@@ -71,8 +106,7 @@ type comparison struct {
 }
 
 func newComparison(t *testing.T) *comparison {
-	fabricBinary(t, "orderer")
-	theirs, ours := newNetwork(t), newNetwork(t)
+	theirs, ours := newNetworkForFabric(t), newNetworkForFabric(t)
 	c := &comparison{t: t, net: ours, pair: []*running{theirs.startFabric(0), ours.start(0, "")}}
 	c.user, c.org, c.admin = ours.OrgUser("User1"), ours.OrgUser("Admin"), ours.OrdererAdmin()
 	for _, r := range c.pair {
@@ -161,7 +195,7 @@ func (c *comparison) creation(name string, change func(*cb.ConfigUpdate), signer
 	c.same("creation: "+name, fixed(c.net.SignedUpdate(u, c.org, signers...)))
 }
 
-func TestAnswersAreThoseOfARealOrderer(t *testing.T) {
+func TestInteropAnswersAreThoseOfARealOrderer(t *testing.T) {
 	c := newComparison(t)
 	c.deliveries(c.user)
 	c.messages()
@@ -266,8 +300,8 @@ func (c *comparison) maintenance() {
 	c.creation("in maintenance", func(*cb.ConfigUpdate) {}, c.org)
 }
 
-// TestThePeerCommandWorks uses the real peer's channel commands on our orderer.
-func TestThePeerCommandWorks(t *testing.T) {
+// TestInteropThePeerCommandWorks uses the real peer's channel commands on our orderer.
+func TestInteropThePeerCommandWorks(t *testing.T) {
 	peer := fabricBinary(t, "peer")
 	n := newNetwork(t)
 	o := n.start(0, "")

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"raftmig/orderer/channelconfig"
+	"raftmig/orderer/fabrictest"
 	"raftmig/orderer/localconfig"
 	"raftmig/orderer/protoutil"
 	"raftmig/orderer/server/fixture"
@@ -121,13 +122,13 @@ func TestMigrationFromKafkaToRaft(t *testing.T) {
 	migrate(t, n, func() []*running { return n.startAll(3, "") })
 }
 
-// TestMigrationTogetherWithRealOrderers has real orderers in the same topics
+// TestInteropMigrationTogetherWithRealOrderers has real orderers in the same topics
 // and in the same Raft cluster.
-func TestMigrationTogetherWithRealOrderers(t *testing.T) {
-	fabricBinary(t, "orderer")
+func TestInteropMigrationTogetherWithRealOrderers(t *testing.T) {
+	fabrictest.Bin(t, "orderer")
 	for _, ours := range []int{0, 1} {
 		t.Run(fmt.Sprintf("orderer %d is ours", ours), func(t *testing.T) {
-			n := newNetwork(t)
+			n := newNetworkForFabric(t)
 			migrate(t, n, func() []*running {
 				var nodes []*running
 				for i := range 3 {
@@ -143,11 +144,10 @@ func TestMigrationTogetherWithRealOrderers(t *testing.T) {
 	}
 }
 
-// TestNodesChangeHands starts real orderers on the folders that ours have
+// TestInteropNodesChangeHands starts real orderers on the folders that ours have
 // left and the other way round, on Kafka and on Raft.
-func TestNodesChangeHands(t *testing.T) {
-	fabricBinary(t, "orderer")
-	n := newNetwork(t)
+func TestInteropNodesChangeHands(t *testing.T) {
+	n := newNetworkForFabric(t)
 	user, admin := n.OrgUser("User1"), n.OrdererAdmin()
 	sets := map[bool]func() []*running{
 		true:  func() []*running { return []*running{n.start(0, ""), n.startFabric(1), n.start(2, "")} },

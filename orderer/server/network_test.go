@@ -43,6 +43,7 @@ type network struct {
 	t      testing.TB
 	broker string
 	ports  []int // of orderers 0 to 2
+
 }
 
 func newNetwork(t testing.TB) *network {
@@ -54,12 +55,18 @@ func newNetwork(t testing.TB) *network {
 	for range 3 {
 		n.ports = append(n.ports, freePort(t))
 	}
+	n.writeGenesis(func(*cb.Config) {})
+	return n
+}
+
+// writeGenesis writes the genesis block that the orderers start from.
+func (n *network) writeGenesis(change func(*cb.Config)) {
 	genesis := n.Genesis(func(c *cb.Config) {
 		fixture.SetBrokers(c, n.broker)
 		fixture.SetAddresses(c, n.addresses()...)
+		change(c)
 	})
-	require.NoError(t, os.WriteFile(n.Path("genesis.block"), protoutil.MustMarshal(genesis), 0o600))
-	return n
+	require.NoError(n.t, os.WriteFile(n.Path("genesis.block"), protoutil.MustMarshal(genesis), 0o600))
 }
 
 // addresses are where the orderers listen.

@@ -9,14 +9,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"raftmig/orderer/fabrictest"
 	"raftmig/orderer/protoutil"
 )
 
-func TestInspectionPrintsWhatTheRealToolPrints(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no real configtxgen to compare with")
-	}
+func TestInteropInspectionPrintsWhatTheRealToolPrints(t *testing.T) {
+	bin := fabrictest.Dir(t, "configtxgen")
 	dir := realNet(t)
 	run := func(args ...string) string {
 		cmd := exec.Command(filepath.Join(bin, "configtxgen"), append([]string{"-configPath", dir}, args...)...)
@@ -38,11 +36,8 @@ func TestInspectionPrintsWhatTheRealToolPrints(t *testing.T) {
 	require.Equal(t, run("-printOrg", "Org1MSP"), out.String())
 }
 
-func TestRealToolReadsOurBlockAndMakesTheSameOne(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no real configtxgen to compare with")
-	}
+func TestInteropRealToolReadsOurBlockAndMakesTheSameOne(t *testing.T) {
+	bin := fabrictest.Dir(t, "configtxgen")
 	dir := realNet(t)
 	for _, name := range []string{"Genesis", "Rich", "RichChannel"} {
 		t.Run(name, func(t *testing.T) { compareBlocks(t, bin, dir, name) })
@@ -59,7 +54,9 @@ func TestRealToolReadsOurBlockAndMakesTheSameOne(t *testing.T) {
 func compareBlocks(t *testing.T, bin, dir, name string, env ...string) {
 	copyFile(t, "testdata/rich-configtx.yaml", filepath.Join(dir, "configtx.yaml"))
 	theirs := filepath.Join(t.TempDir(), "their.block")
-	out, err := exec.Command(filepath.Join(bin, "configtxgen"), "-configPath", dir, "-profile", name, "-channelID", "sys", "-outputBlock", theirs).CombinedOutput()
+	cmd := exec.Command(filepath.Join(bin, "configtxgen"), "-configPath", dir, "-profile", name, "-channelID", "sys", "-outputBlock", theirs)
+	cmd.Env = append(os.Environ(), "FABRIC_CFG_PATH="+dir) // 1.4 looks there all the same
+	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 	want := readBlock(t, theirs)
 	wantEnv, err := protoutil.EnvelopeAt(want, 0)
@@ -71,6 +68,8 @@ func compareBlocks(t *testing.T, bin, dir, name string, env ...string) {
 	requireSameEnvelope(t, wantEnv, gotEnv)
 	ours := filepath.Join(t.TempDir(), "our.block")
 	require.NoError(t, os.WriteFile(ours, protoutil.MustMarshal(got), 0o640))
-	out, err = exec.Command(filepath.Join(bin, "configtxgen"), "-inspectBlock", ours).CombinedOutput()
+	cmd = exec.Command(cmd.Path, "-inspectBlock", ours)
+	cmd.Env = append(os.Environ(), "FABRIC_CFG_PATH="+dir)
+	out, err = cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 }

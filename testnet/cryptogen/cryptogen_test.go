@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"raftmig/orderer/fabrictest"
 )
 
 func TestTheTreeIsTheOneThatFabricMade(t *testing.T) {
@@ -38,11 +39,8 @@ PeerOrgs:
   - {Name: P, Domain: p.example.org, Template: {Count: 1}, Users: {Count: 2}}
 `
 
-func TestTheTreeIsTheOneThatTheRealToolMakes(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no real cryptogen to compare with")
-	}
+func TestInteropTheTreeIsTheOneThatTheRealToolMakes(t *testing.T) {
+	bin := fabrictest.Dir(t, "cryptogen")
 	for _, name := range []string{"testdata/crypto-config.yaml", "testdata/seed-crypto-config.yaml", "ca details"} {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			file := name
@@ -61,11 +59,8 @@ func TestTheTreeIsTheOneThatTheRealToolMakes(t *testing.T) {
 	}
 }
 
-func TestExtendMakesWhatTheRealToolMakes(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no real cryptogen to compare with")
-	}
+func TestInteropExtendMakesWhatTheRealToolMakes(t *testing.T) {
+	bin := fabrictest.Dir(t, "cryptogen")
 	const more = `
 OrdererOrgs:
   - {Name: Orderer, Domain: example.com, Specs: [{Hostname: orderer1}, {Hostname: orderer9}]}

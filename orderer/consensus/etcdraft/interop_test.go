@@ -17,6 +17,7 @@ import (
 	"go.etcd.io/etcd/raft/v3"
 
 	"raftmig/orderer/cluster/clustertest"
+	"raftmig/orderer/fabrictest"
 	"raftmig/orderer/protoutil"
 	"raftmig/orderer/raftmetadata"
 )
@@ -73,10 +74,7 @@ func (r *realNode) run(name string, args ...string) {
 // mixedNetwork has two of our nodes and a real one.
 func mixedNetwork(t *testing.T) (*network, *realNode) {
 	t.Helper()
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no real orderer to share a cluster with")
-	}
+	bin := fabrictest.Dir(t, "orderer", "cryptogen", "configtxgen")
 	ours := newNetwork(t, 3)
 	real := &realNode{t: t, bin: bin, dir: t.TempDir()}
 	real.config = filepath.Join(real.dir, "node")
@@ -97,7 +95,11 @@ func mixedNetwork(t *testing.T) (*network, *realNode) {
 		require.NoError(t, err)
 		var text bytes.Buffer
 		require.NoError(t, tmpl.Execute(&text, values))
-		require.NoError(t, os.WriteFile(filepath.Join(real.dir, target), text.Bytes(), 0o600))
+		content := text.Bytes()
+		if source == "orderer.yaml" {
+			content = fabrictest.OrdererYAML(t, content)
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(real.dir, target), content, 0o600))
 	}
 	real.run("cryptogen", "generate", "--config=crypto-config.yaml")
 	real.run("configtxgen", "-profile", "Genesis", "-channelID", "syschannel", "-outputBlock", "genesis.block")
@@ -133,7 +135,7 @@ func (r *realNode) tlsDir(i int) string {
 
 func writing(number uint64) string { return fmt.Sprintf("Writing block [%d] (Raft index: ", number) }
 
-func TestARealOrdererSharesAClusterWithOurs(t *testing.T) {
+func TestInteropARealOrdererSharesAClusterWithOurs(t *testing.T) {
 	ours, real := mixedNetwork(t)
 	const channel = "syschannel"
 	ours.startAll()
@@ -191,7 +193,7 @@ func (n *network) waitLeaderOrReal(channel string, node *testNode) {
 }
 
 // A log that ours wrote is one that a real orderer starts from.
-func TestARealOrdererStartsFromOurLog(t *testing.T) {
+func TestInteropARealOrdererStartsFromOurLog(t *testing.T) {
 	ours, real := mixedNetwork(t)
 	const channel = "syschannel"
 	// The third node is ours at first, then the real one with its files.

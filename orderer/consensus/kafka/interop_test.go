@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"raftmig/orderer/blockledger/fileledger"
+	"raftmig/orderer/fabrictest"
 	"raftmig/orderer/protoutil"
 )
 
@@ -71,10 +72,7 @@ type fabricNode struct {
 // newFabricNode skips the test unless FABRIC_BIN_DIR names a folder of
 // Fabric's programs.
 func newFabricNode(t *testing.T) *fabricNode {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR does not name a folder with Fabric's orderer")
-	}
+	bin := fabrictest.Dir(t, "orderer")
 	k, err := kfake.NewCluster(kfake.Ports(fabricPorts...))
 	if err != nil {
 		t.Skipf("the brokers' ports, fixed in the fixtures, are in use: %s", err)
@@ -82,7 +80,7 @@ func newFabricNode(t *testing.T) *fabricNode {
 	t.Cleanup(k.Close)
 	n := &fabricNode{t: t, program: filepath.Join(bin, "orderer"), dir: t.TempDir(), brokers: k, log: make(chan string, 100)}
 	unpackMSP(t, n.dir)
-	require.NoError(t, os.WriteFile(filepath.Join(n.dir, "orderer.yaml"), fmt.Appendf(nil, fabricOrdererYAML, n.dir), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(n.dir, "orderer.yaml"), fabrictest.OrdererYAML(t, fmt.Appendf(nil, fabricOrdererYAML, n.dir)), 0o600))
 	genesis := protoutil.MustMarshal(fabricBlocks(t, "2.5.16", "o0", "syschannel")[0])
 	require.NoError(t, os.WriteFile(filepath.Join(n.dir, "genesis.block"), genesis, 0o600))
 	return n
@@ -160,7 +158,7 @@ func (n *fabricNode) await(lines ...string) {
 
 // A real orderer opens a ledger written here, reads the rest of the topic, and
 // the ledger that it leaves is again one that opens here.
-func TestFabricGoesOnFromALedgerWrittenHere(t *testing.T) {
+func TestInteropFabricGoesOnFromALedgerWrittenHere(t *testing.T) {
 	for name, prepare := range map[string]func(dir string) error{
 		"as it is":      func(string) error { return nil },
 		"without index": func(dir string) error { return os.RemoveAll(filepath.Join(dir, "ledger", "index")) },
@@ -190,7 +188,7 @@ func TestFabricGoesOnFromALedgerWrittenHere(t *testing.T) {
 
 // A real orderer and a chain of this package share a topic, post time-to-cut
 // records for the same blocks, and write the same blocks.
-func TestFabricAndThisChainShareATopic(t *testing.T) {
+func TestInteropFabricAndThisChainShareATopic(t *testing.T) {
 	node := newFabricNode(t)
 	system := fabricBlocks(t, "2.5.16", "o0", "syschannel")
 	node.store("syschannel", system[:2], topic(t, "2.5.16", "syschannel")[:4])

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"raftmig/orderer/fabrictest"
 	"raftmig/orderer/policies/policydsl"
 	"raftmig/orderer/protoutil"
 )
@@ -42,10 +43,7 @@ Profiles:
 // the policies' bytes by rule. It skips the test without Fabric's binaries.
 func configtxgen(t *testing.T, rules []string) (map[string]string, error) {
 	t.Helper()
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no configtxgen to compare with")
-	}
+	bin := fabrictest.Dir(t, "configtxgen")
 	dir := t.TempDir()
 	mspDir, err := filepath.Abs("testdata/msp")
 	require.NoError(t, err)
@@ -80,7 +78,7 @@ func configtxgen(t *testing.T, rules []string) (map[string]string, error) {
 	return result, nil
 }
 
-func TestConfigtxgenStillGivesTheVectors(t *testing.T) {
+func TestInteropConfigtxgenStillGivesTheVectors(t *testing.T) {
 	rules, want := vectors(t)
 	got, err := configtxgen(t, rules)
 	require.NoError(t, err)
@@ -95,7 +93,7 @@ func TestConfigtxgenStillGivesTheVectors(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-func TestConfigtxgenAgreesOnRandomRules(t *testing.T) {
+func TestInteropConfigtxgenAgreesOnRandomRules(t *testing.T) {
 	var rules []string
 	gen := rapid.Custom(func(t *rapid.T) string { return randomRule(t, 3) })
 	for i := range 300 {
@@ -110,7 +108,7 @@ func TestConfigtxgenAgreesOnRandomRules(t *testing.T) {
 	}
 }
 
-func TestConfigtxgenRefusesMalformedRulesToo(t *testing.T) {
+func TestInteropConfigtxgenRefusesMalformedRulesToo(t *testing.T) {
 	for _, tc := range badRules[:len(badRules)-1] {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := configtxgen(t, []string{tc.rule})
