@@ -118,7 +118,9 @@ func TestInteropRealPeerToolsReadOurFiles(t *testing.T) {
 	tx := filepath.Join(dir, "ch.tx")
 	code, _, errs := command(t, "configtxgen", "-configPath", dir, "-profile", "Orgs1Channel", "-channelID", "ch", "-outputCreateChannelTx", tx)
 	require.Zero(t, code, errs)
-	out, err := exec.Command(filepath.Join(bin, "configtxgen"), "-inspectChannelCreateTx", tx).Output()
+	cmd := exec.Command(filepath.Join(bin, "configtxgen"), "-inspectChannelCreateTx", tx)
+	cmd.Env = append(os.Environ(), "FABRIC_CFG_PATH="+dir) // 1.4 wants to see a configuration
+	out, err := cmd.Output()
 	require.NoError(t, err)
 	_, ours, _ := command(t, "configtxgen", "-inspectChannelCreateTx", tx)
 	require.Equal(t, string(out), ours)

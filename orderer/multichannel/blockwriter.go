@@ -175,8 +175,11 @@ func (w *blockWriter) store(block *cb.Block, lastConfig uint64, consenterMetadat
 	w.support.registrar.options.Logger.Debugf("[channel: %s] Wrote block [%d]", channelID, block.Header.Number)
 }
 
-// sign writes the LAST_CONFIG and SIGNATURES slots of a block in the form of
-// Fabric 2.x; slot ORDERER stays empty (spec 7.7, A.2).
+// sign writes the LAST_CONFIG and SIGNATURES slots of a block. Slot ORDERER has
+// the consenter metadata once more, as Fabric 1.4 writes it: 1.4 looks for it
+// nowhere else, and would take a ledger without it for one that has just left
+// Kafka, or read the topic from its beginning (spec 7.7, A.2). 2.x does not look
+// there.
 func sign(signer protoutil.Signer, block *cb.Block, lastConfig uint64, consenterMetadata []byte) error {
 	index := &cb.LastConfig{Index: lastConfig}
 	protoutil.SetMetadata(block, cb.BlockMetadataIndex_LAST_CONFIG,
@@ -187,10 +190,9 @@ func sign(signer protoutil.Signer, block *cb.Block, lastConfig uint64, consenter
 		return err
 	}
 	signature := &cb.MetadataSignature{SignatureHeader: protoutil.MustMarshal(sh)}
-	value := protoutil.MustMarshal(&cb.OrdererBlockMetadata{
-		LastConfig:        index,
-		ConsenterMetadata: protoutil.MustMarshal(&cb.Metadata{Value: consenterMetadata}),
-	})
+	consenter := protoutil.MustMarshal(&cb.Metadata{Value: consenterMetadata})
+	protoutil.SetMetadata(block, cb.BlockMetadataIndex_ORDERER, consenter)
+	value := protoutil.MustMarshal(&cb.OrdererBlockMetadata{LastConfig: index, ConsenterMetadata: consenter})
 	header := protoutil.BlockHeaderBytes(block.Header)
 	signed := make([]byte, 0, len(value)+len(signature.SignatureHeader)+len(header))
 	signed = append(append(append(signed, value...), signature.SignatureHeader...), header...)

@@ -43,7 +43,6 @@ type network struct {
 	t      testing.TB
 	broker string
 	ports  []int // of orderers 0 to 2
-
 }
 
 func newNetwork(t testing.TB) *network {

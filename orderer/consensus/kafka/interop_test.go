@@ -73,6 +73,9 @@ type fabricNode struct {
 // Fabric's programs.
 func newFabricNode(t *testing.T) *fabricNode {
 	bin := fabrictest.Dir(t, "orderer")
+	if fabrictest.Version(t).Before(2, 0) {
+		t.Skip("the fixture's roots have high-S signatures, which an orderer of 1.4 built with a current Go refuses; 1.4 shares topics and ledgers in packages orderer/server and testnet")
+	}
 	k, err := kfake.NewCluster(kfake.Ports(fabricPorts...))
 	if err != nil {
 		t.Skipf("the brokers' ports, fixed in the fixtures, are in use: %s", err)
