@@ -166,7 +166,9 @@ func TestInteropARealOrdererSharesAClusterWithOurs(t *testing.T) {
 		height := a.supports[channel].Height()
 		a.order(channel, "forwarded")
 		ours.waitHeight(channel, height+1, a, b)
-		ours.eventually(func() bool { return len(a.chain(channel).activeNodes()) == 3 }, "its gossip is not understood")
+		if !fabrictest.Version(t).Before(2, 0) { // a leader of 1.4 does not tell who is alive
+			ours.eventually(func() bool { return len(a.chain(channel).activeNodes()) == 3 }, "its gossip is not understood")
+		}
 	})
 	t.Run("it catches up after it was away, and so do ours", func(t *testing.T) {
 		real.kill()
