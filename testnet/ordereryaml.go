@@ -24,6 +24,11 @@ General:
     Certificate: {{.Crypto}}/tls/server.crt
     RootCAs: [{{.Crypto}}/tls/ca.crt]
     ClientAuthRequired: false
+  # 1.4 connects to the other orderers without TLS unless this is set.
+  Cluster:
+    ClientCertificate: {{.Crypto}}/tls/server.crt
+    ClientPrivateKey: {{.Crypto}}/tls/server.key
+    RootCAs: [{{.Crypto}}/tls/ca.crt]
   Keepalive: {ServerMinInterval: 60s, ServerInterval: 7200s, ServerTimeout: 20s}
   {{.BootstrapMethod}}: file
   {{.BootstrapFile}}: {{.Genesis}}
