@@ -170,14 +170,14 @@ func (s *stream) SendStatus(status cb.Status) error {
 
 // world is a handler with one channel, "syschannel" of the fixture.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	net     *fixture.Network
 	channel *testChannel
 	options Options
 	now     time.Time
 }
 
-func newWorld(t *testing.T, height int) *world {
+func newWorld(t testing.TB, height int) *world {
 	w := &world{t: t, net: fixture.New(t), now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	w.channel = &testChannel{ledger: newLedger(height), chain: &testChain{errored: make(chan struct{})}, config: w.bundle(ab.ConsensusType_STATE_NORMAL, false)}
 	w.options = Options{
