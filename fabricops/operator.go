@@ -98,6 +98,7 @@ func New(inv *inventory.Network, opts Options) (*Operator, error) {
 	o.store = &backup.Store{Dir: backupDir(inv, opts), Run: opts.Run, Network: inv, Now: opts.Now}
 	o.facts = &facts.Gatherer{
 		Network: inv, Deliver: o.deliver, Matrix: o.matrix, Admin: admin, BackupDir: o.store.Dir, Now: opts.Now, LogVersion: o.logs.Version,
+		LogSetting: o.logs.Setting,
 	}
 	return o, nil
 }

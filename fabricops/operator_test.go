@@ -202,11 +202,14 @@ func TestOperatorGathersFacts(t *testing.T) {
 		require.Equal(t, 200*time.Millisecond, c.BatchTimeout)
 		require.Len(t, c.ExpiringCAs, 4, "CA and TLS CA of two organizations")
 		require.Len(t, c.Nodes, 3)
+		require.Positive(t, c.Nodes[1].KafkaOffset)
 	}
 	require.Equal(t, "OrdererMSP", f.Admin.MSPID)
 	require.Empty(t, f.Admin.Error)
 	require.Positive(t, f.Backup.Needed)
 	require.Greater(t, f.Backup.Free, f.Backup.Needed)
+	require.Len(t, f.Backup.WayBack, 1, "everything lies on one file system")
+	require.Positive(t, f.Backup.WayBack[0].Needed)
 }
 
 func TestFactsOfTheWrongAdmin(t *testing.T) {

@@ -76,15 +76,6 @@ func clonePtr[T any](p *T, clone func(T) T) *T {
 	return &c
 }
 
-func cloneFlush(in []FlushState) []FlushState {
-	out := slices.Clone(in)
-	for i := range out {
-		f := &out[i]
-		f.Replicas, f.InSync, f.Nodes = slices.Clone(f.Replicas), slices.Clone(f.InSync), slices.Clone(f.Nodes)
-	}
-	return out
-}
-
 func cloneChannels(in []ChannelState) []ChannelState {
 	out := slices.Clone(in)
 	for i := range out {
@@ -132,6 +123,10 @@ func cloneFacts(f Facts) Facts {
 		o.RaftState = slices.Clone(o.RaftState)
 	}
 	f.Brokers = slices.Clone(f.Brokers)
+	for i := range f.Brokers {
+		f.Brokers[i].Addresses, f.Brokers[i].Data = slices.Clone(f.Brokers[i].Addresses), slices.Clone(f.Brokers[i].Data)
+	}
+	f.Backup.WayBack = slices.Clone(f.Backup.WayBack)
 	f.Kafka = clonePtr(f.Kafka, cloneKafka)
 	f.ChannelList = cloneChannelList(f.ChannelList)
 	f.Channels = slices.Clone(f.Channels)
@@ -153,21 +148,4 @@ func cloneFacts(f Facts) Facts {
 func cloneCert(c CertFacts) CertFacts {
 	c.SANs = slices.Clone(c.SANs)
 	return c
-}
-
-func cloneKafka(k KafkaFacts) KafkaFacts {
-	k.Brokers = slices.Clone(k.Brokers)
-	for i := range k.Brokers {
-		k.Brokers[i].Settings = maps.Clone(k.Brokers[i].Settings)
-	}
-	k.Topics = slices.Clone(k.Topics)
-	for i := range k.Topics {
-		t := &k.Topics[i]
-		t.Partitions = slices.Clone(t.Partitions)
-		for j := range t.Partitions {
-			p := &t.Partitions[j]
-			p.Replicas, p.InSync = slices.Clone(p.Replicas), slices.Clone(p.InSync)
-		}
-	}
-	return k
 }

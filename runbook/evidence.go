@@ -41,6 +41,9 @@ type NodeState struct {
 	// its consenter metadata has no value.
 	LastBlockIsConfig      bool `json:"last_block_is_config"`
 	ConsenterMetadataEmpty bool `json:"consenter_metadata_empty"`
+	// KafkaOffset is the offset of the last record that is in a block, as the
+	// last block says (last_offset_persisted); 0 if it says none.
+	KafkaOffset int64 `json:"kafka_offset,omitempty"`
 	// Leader is the Raft ID of the leader that this node reported last, 0 if none.
 	Leader uint64 `json:"leader"`
 	// Error says why the node's view could not be read; the rest is then void.
@@ -131,39 +134,6 @@ type Facts struct {
 	Kafka       *KafkaFacts    `json:"kafka,omitempty"` // nil: it was not asked
 }
 
-// KafkaFacts is what a Kafka cluster says of itself.
-type KafkaFacts struct {
-	Error   string        `json:"error,omitempty"` // why it could not be asked, or not in full
-	Brokers []KafkaBroker `json:"brokers,omitempty"`
-	Topics  []KafkaTopic  `json:"topics,omitempty"` // of the channels
-}
-
-// KafkaBroker is a live broker.
-type KafkaBroker struct {
-	ID      int32  `json:"id"`
-	Address string `json:"address"`
-	// Settings are those that it tells, by their name in server.properties.
-	Settings map[string]string `json:"settings,omitempty"`
-}
-
-// KafkaTopic is the topic of a channel; without partitions it does not exist.
-type KafkaTopic struct {
-	Name       string           `json:"name"`
-	Partitions []KafkaPartition `json:"partitions,omitempty"`
-}
-
-// KafkaPartition is a partition of a topic; Leader is -1 if it has none,
-// Earliest the first offset that is still there and Latest the one behind the
-// last, -1 if unknown.
-type KafkaPartition struct {
-	ID       int32   `json:"id"`
-	Leader   int32   `json:"leader"`
-	Replicas []int32 `json:"replicas"`
-	InSync   []int32 `json:"in_sync"`
-	Earliest int64   `json:"earliest"`
-	Latest   int64   `json:"latest"`
-}
-
 // OrdererFacts is what was seen of one orderer.
 type OrdererFacts struct {
 	Node        string        `json:"node"`
@@ -180,6 +150,11 @@ type OrdererFacts struct {
 	RaftDirs    string        `json:"raft_dirs,omitempty"`    // why WAL or snapshot folder cannot be used, "" if they can
 	ClockOffset time.Duration `json:"clock_offset,omitempty"` // node minus here, 0 if unknown
 	ClockKnown  bool          `json:"clock_known"`
+	// What its log says of its Kafka section, "" if nothing: Kafka.Version,
+	// Kafka.TLS.Enabled and Kafka.SASLPlain.Enabled.
+	KafkaVersion string `json:"kafka_version,omitempty"`
+	KafkaTLS     string `json:"kafka_tls,omitempty"`
+	KafkaSASL    string `json:"kafka_sasl,omitempty"`
 }
 
 // CertFacts describes a certificate.
@@ -190,14 +165,6 @@ type CertFacts struct {
 	SANs        []string  `json:"sans"`
 	NotBefore   time.Time `json:"not_before"`
 	NotAfter    time.Time `json:"not_after"`
-}
-
-// BrokerFacts is what was seen of one broker or ZooKeeper node.
-type BrokerFacts struct {
-	Node    string `json:"node"`
-	Tier    Tier   `json:"tier"`
-	Address string `json:"address"`
-	Error   string `json:"error,omitempty"`
 }
 
 // ChannelFacts is what a channel's configuration says.
@@ -232,4 +199,15 @@ type SpaceFacts struct {
 	Needed int64  `json:"needed"`
 	Free   int64  `json:"free"`
 	Error  string `json:"error,omitempty"`
+	// WayBack are the file systems that a restoration writes to, beside the
+	// data that is there.
+	WayBack []VolumeFacts `json:"way_back,omitempty"`
+}
+
+// VolumeFacts compares what is needed on a file system with what is free once
+// the backup is taken, in bytes.
+type VolumeFacts struct {
+	Path   string `json:"path"` // a folder on it
+	Needed int64  `json:"needed"`
+	Free   int64  `json:"free"`
 }

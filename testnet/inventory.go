@@ -46,6 +46,7 @@ func (m *Manifest) inventory() *inventory.Network {
 		n.Orderers = append(n.Orderers, m.ordererEntry(o))
 	}
 	n.Brokers, n.ZooKeeper = m.kafkaEntries()
+	n.Kafka = m.kafkaAccess()
 	return n
 }
 

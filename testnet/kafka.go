@@ -12,6 +12,7 @@ import (
 
 	"raftmig/fabricops/inventory"
 	"raftmig/testnet/apache"
+	"raftmig/testnet/broker"
 )
 
 const maxZooKeeper = 7
@@ -86,6 +87,11 @@ func (m *Manifest) writeKafka(dir string, absoluteMaxBytes uint32) error {
 			return err
 		}
 	}
+	if m.Spec.KafkaSASL {
+		if err := writeFile(dir, passwordFile, []byte(m.password+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
 	if m.Spec.KafkaTLS {
 		return m.writeKafkaTLS(dir)
 	}
@@ -122,6 +128,27 @@ func (m *Manifest) kafkaEntries() (brokers, zooKeeper []inventory.Process) {
 		zooKeeper = append(zooKeeper, entry(apache.ZooKeeperName(i), z.Client, inventory.ReadyZooKeeper, m.Apache.ZooKeeperCommand()))
 	}
 	return brokers, zooKeeper
+}
+
+// kafkaAccess says how the brokers are asked: as the orderers do it.
+func (m *Manifest) kafkaAccess() *inventory.Kafka {
+	k := &inventory.Kafka{Version: broker.MinVersion}
+	if !m.Spec.secured() {
+		return k
+	}
+	for _, port := range m.Brokers {
+		k.Bootstrap = append(k.Bootstrap, address(port))
+	}
+	if m.Spec.KafkaTLS {
+		pair := path.Join(m.Orderers[0].Crypto, "tls")
+		k.TLS = inventory.KafkaTLS{
+			RootCAs: []string{path.Join(brokerTLSDir(0), "ca.crt")}, Cert: path.Join(pair, "server.crt"), Key: path.Join(pair, "server.key"),
+		}
+	}
+	if m.Spec.KafkaSASL {
+		k.SASL = inventory.KafkaSASL{User: saslUser, PasswordFile: passwordFile}
+	}
+	return k
 }
 
 // brokerEntry is the one process of all embedded brokers.

@@ -13,6 +13,8 @@ import (
 
 const (
 	saslUser = "orderer"
+	// passwordFile holds that user's password, for raftmig.
+	passwordFile = "kafka/password"
 	// kafkaDomain is that of the brokers' certificates, kafkaCrypto their folder.
 	kafkaDomain = "kafka.example.com"
 	kafkaCrypto = "kafka/crypto"

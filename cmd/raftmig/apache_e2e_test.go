@@ -93,6 +93,13 @@ func TestRealKafkaWithTLSAndSASLMigrates(t *testing.T) {
 	require.Equal(t, "migrated", doc.Result)
 	requireUniform(t, doc, 2, 3, "etcdraft")
 	requireNothingLost(t, doc, 50)
+	// Checks and the proof of the flush went through TLS and SASL, as the orderers do.
+	for _, f := range doc.Findings {
+		require.Equal(t, runbook.SeverityOK, f.Severity, "%s: %v", f.Summary, f.Evidence)
+		if f.Check == "kafka.security" {
+			require.Contains(t, f.Summary, "5 listeners let raftmig in")
+		}
+	}
 }
 
 // The way back from the last phase that has one, and then the whole way

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -89,21 +88,15 @@ func (s *Store) room(m *Manifest) error {
 	type volume struct{ needed, free int64 }
 	volumes := map[uint64]volume{}
 	for _, f := range m.Folders {
-		at := f.Path
-		for !exists(at) {
-			at = filepath.Dir(at)
+		if f.Absent || exists(filepath.Join(f.Path, movingDir)) || exists(filepath.Join(f.Path, placingDir)) {
+			continue
 		}
-		info, err := os.Stat(at)
+		dev, err := device(f.Path)
 		if err != nil {
 			return err
 		}
-		st, ok := info.Sys().(*syscall.Stat_t)
-		if !ok || f.Absent || exists(filepath.Join(f.Path, movingDir)) || exists(filepath.Join(f.Path, placingDir)) {
-			continue
-		}
-		dev := uint64(st.Dev) // its type differs between systems
 		v := volumes[dev]
-		if v.free, err = FreeSpace(at); err != nil {
+		if v.free, err = FreeSpace(f.Path); err != nil {
 			return err
 		}
 		needed, err := DiskUsage(filepath.Join(s.Dir, f.Copy))

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -119,10 +120,61 @@ func Space(n *inventory.Network, dir string) runbook.SpaceFacts {
 	}
 	free, err := FreeSpace(dir)
 	f.Free = free - free/reserve
+	f.WayBack, err = wayBack(n, dir, f.Needed)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		f.Error = err.Error()
 	}
 	return f
+}
+
+// wayBack compares, file system by file system, what a restoration copies
+// beside the data that is there with what is free once the backup of so many
+// bytes is taken.
+func wayBack(n *inventory.Network, backupDir string, backup int64) ([]runbook.VolumeFacts, error) {
+	var out []runbook.VolumeFacts
+	at := map[uint64]int{}
+	for _, f := range Folders(n) {
+		dev, err := device(f.Path)
+		if err != nil {
+			return nil, err
+		}
+		i, known := at[dev]
+		if !known {
+			free, err := FreeSpace(f.Path)
+			if err != nil {
+				return nil, err
+			}
+			i = len(out)
+			at[dev], out = i, append(out, runbook.VolumeFacts{Path: f.Path, Free: free})
+		}
+		used, err := DiskUsage(f.Path)
+		if err != nil {
+			return nil, err
+		}
+		out[i].Needed += used
+	}
+	dev, err := device(backupDir)
+	if i, same := at[dev]; same && err == nil {
+		out[i].Free = max(0, out[i].Free-backup)
+	}
+	return out, err
+}
+
+// device identifies the file system of a path, or of the nearest folder above
+// it that exists.
+func device(path string) (uint64, error) {
+	for !exists(path) {
+		path = filepath.Dir(path)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, fmt.Errorf("the file system of %s cannot be told", path)
+	}
+	return uint64(st.Dev), nil // its type differs between systems
 }
 
 func (s *Store) checkSpace(folders []Folder) (total int64, err error) {

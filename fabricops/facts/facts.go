@@ -35,6 +35,8 @@ type Gatherer struct {
 	Now       func() time.Time
 	// LogVersion is what a node's log says of its version, "" if nothing.
 	LogVersion func(node string) string
+	// LogSetting is what a node's log says of a setting of its Kafka section.
+	LogSetting func(node, name string) string
 }
 
 // Gather observes everything. channels limits the channels; empty means all
@@ -69,14 +71,23 @@ func (g *Gatherer) Gather(ctx context.Context, channels []string, progress func(
 		wg.Go(func() { f.Orderers[i] = g.orderer(ctx, &g.Network.Orderers[i]) })
 	}
 	for i, p := range g.Network.Brokers {
-		wg.Go(func() { f.Brokers[i] = kafkaops.Reach(ctx, runbook.TierBrokers, p) })
+		wg.Go(func() {
+			b := kafkaops.Reach(ctx, runbook.TierBrokers, p)
+			for _, dir := range p.Data {
+				b.Data = append(b.Data, dataFolder(dir))
+			}
+			f.Brokers[i] = b
+		})
 	}
 	for i, p := range g.Network.ZooKeeper {
 		wg.Go(func() { f.Brokers[len(g.Network.Brokers)+i] = kafkaops.Reach(ctx, runbook.TierZooKeeper, p) })
 	}
-	wg.Go(func() { f.Kafka = g.kafka(ctx, channels) })
 	wg.Go(func() { f.Backup = backup.Space(g.Network, g.BackupDir) })
-	wg.Go(func() { g.channels(ctx, channels, f.Channels) })
+	wg.Go(func() {
+		g.channels(ctx, channels, f.Channels)
+		// After the ledgers: what they hold must be in Kafka by now.
+		f.Kafka = g.kafka(ctx, channels)
+	})
 	wg.Wait()
 	progress("nodes and channels read")
 	return f, findings, ctx.Err()
@@ -96,20 +107,3 @@ func (g *Gatherer) channels(ctx context.Context, names []string, out []runbook.C
 	}
 	_ = group.Wait() // no function of the group returns an error
 }
-
-// kafka asks the brokers about themselves and the topics of channels; nil if
-// the inventory names no brokers.
-func (g *Gatherer) kafka(ctx context.Context, channels []string) *runbook.KafkaFacts {
-	if len(g.Network.KafkaAddresses()) == 0 {
-		return nil
-	}
-	cluster, err := kafkaops.Of(g.Network)
-	if err != nil {
-		return &runbook.KafkaFacts{Error: err.Error()}
-	}
-	return cluster.Settled(ctx, channels, syncPatience)
-}
-
-// syncPatience is how long replicas may take to catch up: brokers that have
-// just started need seconds.
-const syncPatience = 20 * time.Second

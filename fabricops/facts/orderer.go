@@ -40,6 +40,11 @@ func (g *Gatherer) orderer(ctx context.Context, o *inventory.Orderer) runbook.Or
 	if f.Version == "" && g.LogVersion != nil {
 		f.Version = g.LogVersion(o.Name)
 	}
+	if g.LogSetting != nil {
+		f.KafkaVersion = g.LogSetting(o.Name, "Kafka.Version")
+		f.KafkaTLS = g.LogSetting(o.Name, "Kafka.TLS.Enabled")
+		f.KafkaSASL = g.LogSetting(o.Name, "Kafka.SASLPlain.Enabled")
+	}
 	leftovers, err := backup.RaftState(o)
 	if err != nil {
 		f.RaftDirs = err.Error()

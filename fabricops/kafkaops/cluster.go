@@ -73,12 +73,7 @@ func (c *Cluster) config(version sarama.KafkaVersion) *sarama.Config {
 	if c.User != "" {
 		cfg.Net.SASL.Enable, cfg.Net.SASL.User, cfg.Net.SASL.Password = true, c.User, c.Password
 		cfg.Net.SASL.Mechanism = sarama.SASLTypePlaintext
-		// The handshake in Kafka requests is of 1.0, as the orderers' client does it.
-		if version.IsAtLeast(sarama.V1_0_0_0) {
-			cfg.Net.SASL.Version = sarama.SASLHandshakeV1
-		} else {
-			cfg.Net.SASL.Version = sarama.SASLHandshakeV0
-		}
+		cfg.Net.SASL.Version = sarama.SASLHandshakeV1 // of Kafka 1.0
 	}
 	return cfg
 }

@@ -17,7 +17,8 @@ import (
 var settings = []string{
 	"unclean.leader.election.enable", "min.insync.replicas", "default.replication.factor",
 	"message.max.bytes", "replica.fetch.max.bytes", "socket.request.max.bytes",
-	"log.retention.ms", "log.retention.minutes", "log.retention.hours", "log.retention.bytes", "log.dirs",
+	"log.retention.ms", "log.retention.minutes", "log.retention.hours", "log.retention.bytes",
+	"log.dirs", "log.dir", "zookeeper.connect",
 }
 
 // Describe asks the cluster for its live brokers with their settings, and for
@@ -78,6 +79,8 @@ func (c *Cluster) describe(topics []string) *runbook.KafkaFacts {
 		live := runbook.KafkaBroker{ID: b.ID(), Address: b.Addr()}
 		live.Settings, err = askSettings(b, client.Config())
 		errs = append(errs, err)
+		live.Requests, err = askRequests(b)
+		errs = append(errs, err)
 		f.Brokers = append(f.Brokers, live)
 	}
 	slices.SortFunc(f.Brokers, func(a, b runbook.KafkaBroker) int { return int(a.ID) - int(b.ID) })
@@ -119,6 +122,28 @@ func askSettings(b *sarama.Broker, cfg *sarama.Config) (map[string]string, error
 			if c.Value != "" && slices.Contains(settings, c.Name) {
 				out[c.Name] = c.Value
 			}
+		}
+	}
+	return out, nil
+}
+
+// askRequests asks a broker, to which there is a connection, which versions of
+// requests it takes.
+func askRequests(b *sarama.Broker) (map[string]runbook.VersionRange, error) {
+	if connected, err := b.Connected(); err != nil || !connected {
+		return nil, nil // askSettings has said so
+	}
+	answer, err := b.ApiVersions(&sarama.ApiVersionsRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("asking broker %d for the protocol that it speaks: %w", b.ID(), err)
+	}
+	out := map[string]runbook.VersionRange{}
+	for _, k := range answer.ApiKeys {
+		switch k.ApiKey {
+		case 0:
+			out[runbook.RequestProduce] = runbook.VersionRange{Min: k.MinVersion, Max: k.MaxVersion}
+		case 1:
+			out[runbook.RequestFetch] = runbook.VersionRange{Min: k.MinVersion, Max: k.MaxVersion}
 		}
 	}
 	return out, nil

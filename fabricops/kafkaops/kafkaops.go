@@ -27,7 +27,11 @@ func (c *Cluster) Topics(ctx context.Context) ([]string, error) {
 }
 
 func (c *Cluster) topics() (names []string, err error) {
-	client, err := c.client(oldest)
+	version := oldest
+	if c.User != "" {
+		version = telling // the login of older protocols is not wrapped in requests
+	}
+	client, err := c.client(version)
 	if err != nil {
 		return nil, err
 	}
@@ -55,9 +59,9 @@ func (c *Cluster) topics() (names []string, err error) {
 // Reach tells whether the addresses of a broker or ZooKeeper process accept
 // connections.
 func Reach(ctx context.Context, tier runbook.Tier, p inventory.Process) runbook.BrokerFacts {
-	f := runbook.BrokerFacts{Node: p.Name, Tier: tier}
+	f := runbook.BrokerFacts{Node: p.Name, Tier: tier, Addresses: p.AllAddresses()}
 	d := net.Dialer{Timeout: DialTimeout}
-	for i, address := range p.AllAddresses() {
+	for i, address := range f.Addresses {
 		if i == 0 {
 			f.Address = address
 		}

@@ -48,7 +48,7 @@ func TestBrokersThatDoNotAnswer(t *testing.T) {
 	require.NoError(t, gone.Close())
 
 	f := kafkaops.Reach(t.Context(), runbook.TierZooKeeper, inventory.Process{Name: "z", Address: up})
-	require.Equal(t, runbook.BrokerFacts{Node: "z", Tier: runbook.TierZooKeeper, Address: up}, f)
+	require.Equal(t, runbook.BrokerFacts{Node: "z", Tier: runbook.TierZooKeeper, Address: up, Addresses: []string{up}}, f)
 	f = kafkaops.Reach(t.Context(), runbook.TierBrokers, inventory.Process{Name: "k", Address: up, Addresses: []string{up, down}})
 	require.Equal(t, down, f.Address)
 	require.Contains(t, f.Error, "connection refused")

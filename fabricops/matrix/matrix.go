@@ -14,6 +14,7 @@ import (
 
 	"raftmig/fabricops/channelcfg"
 	"raftmig/fabricops/deliver"
+	"raftmig/fabricops/kafkaops"
 	"raftmig/orderer/protoutil"
 	"raftmig/runbook"
 )
@@ -126,8 +127,13 @@ func State(node string, head *deliver.Head) (runbook.NodeState, error) {
 	if err != nil {
 		return runbook.NodeState{}, fmt.Errorf("channel %s, block %d: %w", v.Channel, head.Newest.Header.Number, err)
 	}
+	offset, _, err := kafkaops.KafkaMetadata(consenter.Value)
+	if err != nil || v.Type() != runbook.TypeKafka {
+		offset = 0
+	}
 	return runbook.NodeState{
 		Node:                   node,
+		KafkaOffset:            max(0, offset),
 		Type:                   v.Type(),
 		State:                  v.State(),
 		Height:                 head.Height(),

@@ -36,9 +36,11 @@ type nodeView struct {
 	leaders map[string]uint64
 	raftIDs map[string]uint64
 	version string
-	died    string // the last panic or fatal line of the running process
-	info    bool   // a line of level INFO or below was seen
-	trouble string // why the log cannot be read
+	// settings of the Kafka section, as the last start logged them.
+	settings map[string]string
+	died     string // the last panic or fatal line of the running process
+	info     bool   // a line of level INFO or below was seen
+	trouble  string // why the log cannot be read
 }
 
 // New starts to follow the logs; sources without a file are passed over.
@@ -143,6 +145,18 @@ func (o *Observer) Version(node string) string {
 	return ""
 }
 
+// Setting is what a node logged of its Kafka section at its last start
+// ("Kafka.Version", "Kafka.TLS.Enabled", "Kafka.SASLPlain.Enabled"), "" if
+// nothing.
+func (o *Observer) Setting(node, name string) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if v := o.nodes[node]; v != nil {
+		return v.settings[name]
+	}
+	return ""
+}
+
 // Died is the panic or fatal line that ended the node's process, "" if none
 // was logged since its last start.
 func (o *Observer) Died(node string) string {
@@ -168,6 +182,15 @@ func (o *Observer) take(node, text string, live bool) {
 	o.mu.Lock()
 	v := o.nodes[node]
 	v.info = v.info || l.Level == "INFO" || l.Level == "DEBUG"
+	if l.Start {
+		v.settings = nil
+	}
+	for name, value := range l.Settings {
+		if v.settings == nil {
+			v.settings = map[string]string{}
+		}
+		v.settings[name] = value
+	}
 	switch {
 	case l.Start:
 		v.leaders, v.raftIDs, v.died = map[string]uint64{}, map[string]uint64{}, ""

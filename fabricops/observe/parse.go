@@ -22,6 +22,10 @@ type Line struct {
 	Start bool
 	// Version is set on the line below "Starting orderer:" that names it.
 	Version string
+	// Settings are those of the Kafka section among the values that a starting
+	// orderer logs, by name: Kafka.Version. Depending on the format they come in
+	// one line or in lines of their own.
+	Settings map[string]string
 }
 
 // The default formats of Fabric (spec 8.7).
@@ -36,6 +40,7 @@ var (
 	channelText  = regexp.MustCompile(`\[channel: ([a-z][a-z0-9.-]*)\]`)
 	nodeField    = regexp.MustCompile(`\bnode=(\d+)`)
 	criPrefix    = regexp.MustCompile(`^\S+ (?:stdout|stderr) [FP] `)
+	settingLine  = regexp.MustCompile(`(?m)^\s*(Kafka\.(?:Version|TLS\.Enabled|SASLPlain\.Enabled)) = "?([^"\s]*)"?\s*$`)
 	versionLine  = regexp.MustCompile(`^ Version: (\S+)\s*$`)
 	colours      = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 	pairs        = regexp.MustCompile(`([A-Za-z_.]+)=("(?:[^"\\]|\\.)*"|\S*)`)
@@ -174,8 +179,19 @@ func (l *Line) loose(text string) {
 	if m := versionLine.FindStringSubmatch(text); m != nil {
 		l.Version = m[1]
 	}
+	l.settings(text)
 	if strings.HasPrefix(text, "panic: ") || strings.HasPrefix(text, "fatal error: ") {
 		l.Level = "PANIC"
+	}
+}
+
+// settings finds the values of the Kafka section.
+func (l *Line) settings(text string) {
+	for _, m := range settingLine.FindAllStringSubmatch(text, -1) {
+		if l.Settings == nil {
+			l.Settings = map[string]string{}
+		}
+		l.Settings[m[1]] = m[2]
 	}
 }
 
@@ -189,6 +205,9 @@ func (l *Line) interpret() {
 		}
 	}
 	l.Start = l.Level == "INFO" && strings.HasPrefix(l.Message, "Orderer config values:")
+	if l.Start {
+		l.settings(l.Message)
+	}
 	if m := leaderText.FindStringSubmatch(l.Message); m != nil && l.Channel != "" {
 		change := &runbook.LeaderChange{Channel: l.Channel}
 		change.From, _ = strconv.ParseUint(m[1], 10, 64)

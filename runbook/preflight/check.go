@@ -49,8 +49,9 @@ func checks() []check {
 		consenterCount, consentersUnique, consentersTrusted,
 		tlsEnabled, servedCertificate, hostNames, certificateExpiry, authorityExpiry,
 		raftFolders, raftLeftovers,
-		kafkaAsked, kafkaPartitions, kafkaInSync, kafkaUnclean, kafkaReplication, kafkaSizes, kafkaRetention,
-		backupBrokers, backupSpace,
+		kafkaAsked, kafkaSecurity, kafkaVersion, kafkaEnsemble, kafkaPartitions, kafkaInSync, kafkaUnclean,
+		kafkaReplication, kafkaSizes, kafkaRetention, kafkaOffsets, kafkaLogDirs,
+		backupBrokers, backupSpace, backupWayBack,
 	}
 }
 

@@ -45,7 +45,7 @@ func TestChecks(t *testing.T) {
 		evidence    string
 	}{
 		{"nodes.reachable", "an orderer does not answer", func(f *runbook.Facts) { first(f).Error = "connection refused" }, fatal, "orderer0 at o:7050: connection refused"},
-		{"nodes.reachable", "a ZooKeeper node does not answer", func(f *runbook.Facts) { f.Brokers[1].Error = "timeout" }, fatal, "zookeeper0 at z:2181: timeout"},
+		{"nodes.reachable", "a ZooKeeper node does not answer", func(f *runbook.Facts) { f.Brokers[4].Error = "timeout" }, fatal, "zookeeper0 at z0:2181: timeout"},
 		{"nodes.reachable", "there is no orderer", func(f *runbook.Facts) { f.Orderers = nil }, fatal, "no orderer"},
 
 		{"admin.identity", "the key does not fit", func(f *runbook.Facts) { f.Admin.Error = "key does not match" }, fatal, "key does not match"},
@@ -150,7 +150,7 @@ func TestChecks(t *testing.T) {
 		{"raft.folders", "not writable", func(f *runbook.Facts) { first(f).RaftDirs = "/wal: permission denied" }, fatal, "permission denied"},
 		{"raft.leftovers", "of an earlier try", func(f *runbook.Facts) { first(f).RaftState = []string{"wal/ch1"} }, fatal, "orderer0: wal/ch1"},
 
-		{"backup.brokers", "none", func(f *runbook.Facts) { f.Brokers = f.Brokers[1:] }, fatal, "no broker is named"},
+		{"backup.brokers", "none", func(f *runbook.Facts) { f.Brokers = f.Brokers[4:] }, fatal, "no broker is named"},
 		{"backup.space", "too little", func(f *runbook.Facts) { f.Backup.Free = 1 << 19 }, fatal, "1.0 MiB needed, only 512.0 KiB free"},
 		{"backup.space", "just enough", func(f *runbook.Facts) { f.Backup.Free = f.Backup.Needed + 1 }, warn, "less than a fifth"},
 		{"backup.space", "unknown", func(f *runbook.Facts) { f.Backup.Error = "no such folder" }, fatal, "no such folder"},
@@ -175,14 +175,14 @@ func TestEveryCheckHasACaseThatFails(t *testing.T) {
 		Orderers: []runbook.OrdererFacts{{Node: "a", Version: "1.0", RaftState: []string{"x"}, RaftDirs: "x", ServerCert: cert("x", 9), ClientCert: cert("x", 9), ClusterHost: "h"}, {Node: "b", Version: "1.1", TLS: true, ServerCert: cert("x", 9), ClusterHost: "h"}},
 		Brokers:  []runbook.BrokerFacts{{Error: "x"}},
 		Channels: []runbook.ChannelFacts{{Name: "k", Type: "kafka", Nodes: []runbook.NodeState{{MetadataHash: "x"}}}, {Name: "c", AdminPolicy: "x", WritersPolicy: "x", UntrustedConsenters: []string{"x"}, ExpiringCAs: []runbook.CertFacts{{}}, Nodes: []runbook.NodeState{{Error: "x"}}}},
-		Backup:   runbook.SpaceFacts{Error: "x"},
+		Backup:   runbook.SpaceFacts{Error: "x", WayBack: []runbook.VolumeFacts{{Needed: 1}}},
 		Kafka: &runbook.KafkaFacts{
-			Error: "x",
+			Error: "x", Listeners: []runbook.KafkaListener{{Cert: &runbook.CertFacts{}}},
 			Brokers: []runbook.KafkaBroker{{Settings: map[string]string{
 				"unclean.leader.election.enable": "true", "min.insync.replicas": "1", "log.retention.ms": "1",
 				"message.max.bytes": "2", "replica.fetch.max.bytes": "3", "socket.request.max.bytes": "1",
 			}}},
-			Topics: []runbook.KafkaTopic{{Name: "k"}, {Name: "c", Partitions: []runbook.KafkaPartition{{Leader: -1}}}},
+			Topics: []runbook.KafkaTopic{{Name: "k"}, {Name: "c", Partitions: []runbook.KafkaPartition{{Leader: -1, Earliest: 1}}}},
 		},
 	}
 	f.Orderers[0].ServerCert.NotAfter = now

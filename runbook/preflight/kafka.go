@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"slices"
 	"strconv"
 
 	"raftmig/runbook"
@@ -36,13 +37,20 @@ func eachPartition(k *runbook.KafkaFacts, judge func(topic string, p runbook.Kaf
 var kafkaAsked = check{
 	id:    "kafka.asked",
 	title: "Kafka's settings and topics",
-	hint: "Let raftmig reach a listener of the brokers without TLS and SASL, or look yourself: one partition for each channel, " +
-		"all replicas in sync, unclean.leader.election.enable=false.",
+	hint: "Let raftmig ask the brokers: with TLS or SASL the section kafka of raftmig.yaml says how. A run stops the brokers only when it is " +
+		"proven that all they hold is in the ledgers, so it would end there.",
 	ok: say("told by the brokers"),
 	judge: kafkaPart(func(_ runbook.Facts, k *runbook.KafkaFacts) []complaint {
-		if k.Error != "" {
+		refused := slices.ContainsFunc(k.Listeners, func(l runbook.KafkaListener) bool { return l.Error != "" })
+		switch {
+		case k.Error == "":
+			return nil
+		case len(k.Brokers) > 0:
 			return []complaint{doubtful("%s", k.Error)}
+		case refused: // kafka.security says why
+			return nil
+		default:
+			return []complaint{bad("%s", k.Error)}
 		}
-		return nil
 	}),
 }

@@ -19,11 +19,6 @@ var kafkaRetention = check{
 				out = append(out, doubtful("broker %d deletes records: %s", b.ID, limit))
 			}
 		}
-		eachPartition(k, func(topic string, p runbook.KafkaPartition) {
-			if p.Earliest > 0 {
-				out = append(out, doubtful("%s: the first %d records are gone; an orderer that has not consumed them cannot go on", topic, p.Earliest))
-			}
-		})
 		return out
 	}),
 }
