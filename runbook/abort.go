@@ -1,6 +1,10 @@
 package runbook
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"time"
+)
 
 // The way back: whether it is open, and turning into it.
 
@@ -75,6 +79,22 @@ func (r *Runbook) turnBack() {
 		r.path = append(r.path, &stepRun{step: s, status: StatusPending})
 	}
 	r.enter(first)
+}
+
+// revive lets a failed step of the way back, from the starting of brokers on,
+// be tried again from that step: something may have died since, and on the way
+// back it is started again wherever it lies down. What is in force or runs
+// already is found so by the steps. It reports whether it did.
+func (r *Runbook) revive() bool {
+	first := slices.IndexFunc(r.path, func(s *stepRun) bool { return s.id == StepRollbackStartBrokers })
+	if !r.k.rollingBack || first < 0 || r.cur < first {
+		return false
+	}
+	for _, run := range r.path[first : r.cur+1] {
+		run.status, run.note, run.slots, run.endedAt = StatusPending, "", nil, time.Time{}
+	}
+	r.enter(first)
+	return true
 }
 
 // cause returns the failure that the run is going back for, if any.

@@ -84,7 +84,8 @@ maintenance on Raft is the way back open again: the guide names a failed exit
 of the system channel among the signs that the backup is needed.
 
 An unattended run passes gates without asking. If a step fails it goes back by
-itself as long as that is possible and something was changed. Where it cannot go
+itself as long as that is possible and something was changed. A step of the way back
+that is tried again begins with starting what lies down. Where it cannot go
 back, or is on its way back, it tries a step three times and then ends as
 failed; such a run is Resumable: EventResumed opens it again at the failed step.
 A run that changed nothing, or that the operator gave up, has ended for good. A run that was rolled back because of a failure keeps that failure

@@ -222,6 +222,9 @@ func (r *Runbook) again(run *stepRun) {
 		r.enter(r.cur)
 		return
 	}
+	if r.revive() {
+		return
+	}
 	run.status = StatusRunning
 	run.slots = slices.DeleteFunc(run.slots, func(sl *slot) bool { return sl.probe })
 	for _, sl := range run.slots {

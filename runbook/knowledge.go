@@ -33,6 +33,9 @@ type knowledge struct {
 	// channel was then seen to be in maintenance still.
 	exiting bool
 	stayed  bool
+	// leaving are the channels of which an update that leaves maintenance on
+	// Kafka, on the way back, may have been submitted.
+	leaving map[string]bool
 	// dataBytes is how much a backup has to copy, 0 if not known.
 	dataBytes int64
 	// resumed is set by a resumption, and cleared when a step is done.
@@ -50,6 +53,7 @@ func newKnowledge(p Plan) *knowledge {
 		intended: map[Change]map[string]bool{},
 		settled:  map[Change]map[string]bool{},
 		running:  map[string]bool{},
+		leaving:  map[string]bool{},
 	}
 }
 
@@ -107,8 +111,11 @@ func (k *knowledge) intend(e Effect) {
 	switch e.Kind {
 	case SubmitUpdate:
 		mark(k.intended, e.Change, e.Channel)
-		if e.Step == StepExitNormal {
+		switch e.Step {
+		case StepExitNormal:
 			k.exiting, k.stayed = true, false
+		case StepRollbackNormal:
+			k.leaving[e.Channel] = true
 		}
 	case StopNodes:
 		k.stopped = true

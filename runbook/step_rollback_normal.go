@@ -38,17 +38,29 @@ var stepRollbackNormal = step{
 
 // lookBeforeExit reads all channels. After a restore every orderer must be
 // back in maintenance with all that the backup had. Without one, an update
-// that was perhaps submitted a moment before gets time to show.
+// that was perhaps submitted a moment before gets time to show; so does one
+// that left maintenance, if this step is tried again.
 func lookBeforeExit(k *knowledge) []Effect {
-	e := Effect{Kind: AwaitChannels, Channels: allChannels(k), Timeout: patience(k)}
-	x := Expectation{Type: TypeKafka, NoMetadata: true, MinHeights: k.minHeights(k.channels)}
-	if k.switching() {
-		x.State, x.Agreement = StateMaintenance, true
-	} else if unsettled(k) {
-		x.State, e.Timeout = StateMaintenance, settle
+	var out []Effect
+	for _, tried := range []bool{false, true} {
+		names := slices.DeleteFunc(allChannels(k), func(c string) bool { return k.leaving[c] != tried })
+		if len(names) == 0 {
+			continue
+		}
+		e := Effect{Kind: AwaitChannels, Channels: names, Timeout: patience(k)}
+		x := Expectation{Type: TypeKafka, NoMetadata: true, MinHeights: k.minHeights(names)}
+		switch {
+		case tried:
+			x.State, e.Timeout = StateNormal, settle
+		case k.switching():
+			x.State, x.Agreement = StateMaintenance, true
+		case unsettled(k):
+			x.State, e.Timeout = StateMaintenance, settle
+		}
+		e.Expect = &x
+		out = append(out, e)
 	}
-	e.Expect = &x
-	return []Effect{e}
+	return out
 }
 
 // unsettled reports whether an update may be under way of which nothing is known.
@@ -57,7 +69,7 @@ func unsettled(k *knowledge) bool {
 }
 
 func judgeBackOnKafka(k *knowledge, e Effect, ev Evidence) *Problem {
-	if !k.switching() && e.Expect.State != "" {
+	if !e.Expect.Agreement {
 		x := *e.Expect
 		x.State = "" // it was only waited for
 		e.Expect = &x
