@@ -3,6 +3,7 @@ module raftmig
 go 1.26.0
 
 require (
+	charm.early/dark v0.0.0-00010101000000-000000000000
 	github.com/IBM/sarama v1.61.1
 	github.com/charmbracelet/bubbles v1.0.0
 	github.com/charmbracelet/bubbletea v1.3.10
@@ -90,3 +91,5 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260803160001-6ac0973c030d // indirect
 )
+
+replace charm.early/dark => ./tui/dark

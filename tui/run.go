@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	_ "charm.early/dark" // before bubbletea
 	tea "github.com/charmbracelet/bubbletea"
 
 	"raftmig/runbook"
