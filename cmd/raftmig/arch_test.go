@@ -44,6 +44,8 @@ var layers = map[string]int{
 	"orderer/metrics":            0,
 	"orderer/localconfig":        0,
 	"orderer/flogging":           0,
+	"orderer/types":              0,
+	"orderer/filerepo":           0,
 	"orderer/msp":                1,
 	"orderer/policies":           1,
 	"orderer/configtx":           2,
@@ -60,11 +62,14 @@ var layers = map[string]int{
 	"orderer/consensus/etcdraft": 5,
 	"orderer/consensus/solo":     5,
 	"orderer/onboarding":         5,
+	"orderer/follower":           5,
 	"orderer/broadcast":          5,
 	"orderer/deliver":            5,
 	"orderer/multichannel":       6,
 	"orderer/operations":         7,
 	"orderer/server":             7,
+
+	"orderer/channelparticipation": 7,
 }
 
 // forbiddenImports of packages that are declared pure.

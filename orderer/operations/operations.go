@@ -1,18 +1,13 @@
-// Package operations is the HTTP endpoint for operators (spec 8.6): /healthz,
-// /metrics, /logspec and /version, in Fabric's forms.
+// Package operations is the HTTP endpoint for operators (spec 8.6), /healthz,
+// /metrics, /logspec and /version, in Fabric's forms, and the server of the Admin
+// endpoint (spec 9).
 package operations
 
 import (
-	"context"
-	"crypto/rand"
 	"crypto/tls"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"time"
 
 	"go.uber.org/zap"
 )
@@ -47,93 +42,32 @@ type Options struct {
 	Logger  *zap.SugaredLogger // "orderer.operations"
 }
 
-// Limits of the HTTP server (spec 8.6).
-const (
-	readTimeout  = 10 * time.Second
-	writeTimeout = 2 * time.Minute
-)
-
 // System is the running endpoint.
 type System struct {
-	options  Options
-	server   *http.Server
-	listener net.Listener
-	done     chan struct{}
+	*Server
+	options Options
 }
 
 // Start opens the listener and serves.
 func Start(o Options) (*System, error) {
-	listener, err := net.Listen("tcp", o.ListenAddress)
+	s := &System{options: o}
+	server, err := Serve("Operations", o.ListenAddress, o.TLS, s.mux(), o.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("opening the operations endpoint: %w", err)
 	}
-	if o.TLS != nil {
-		listener = tls.NewListener(listener, o.TLS)
-	}
-	s := &System{options: o, listener: listener, done: make(chan struct{})}
-	s.server = &http.Server{
-		Handler: withRequestID(s.mux()), ReadTimeout: readTimeout, ReadHeaderTimeout: readTimeout, WriteTimeout: writeTimeout,
-		ErrorLog: zap.NewStdLog(o.Logger.Desugar()),
-	}
-	go func() {
-		defer close(s.done)
-		if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			o.Logger.Errorf("Operations endpoint ended: %s", err)
-		}
-	}()
+	s.Server = server
 	return s, nil
-}
-
-// Addr is the address that the endpoint listens on.
-func (s *System) Addr() string { return s.listener.Addr().String() }
-
-// Stop ends the endpoint; requests under way have until ctx ends.
-func (s *System) Stop(ctx context.Context) error {
-	err := s.server.Shutdown(ctx)
-	if err != nil {
-		_ = s.server.Close()
-	}
-	<-s.done
-	return err
 }
 
 func (s *System) mux() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/healthz", s.options.Health)
 	mux.Handle("/version", http.HandlerFunc(s.version))
-	mux.Handle("/logspec", s.authenticated(http.HandlerFunc(s.logSpec)))
+	mux.Handle("/logspec", authenticated(s.options.TLS, http.HandlerFunc(s.logSpec)))
 	if s.options.Metrics != nil {
-		mux.Handle("/metrics", s.authenticated(s.options.Metrics))
+		mux.Handle("/metrics", authenticated(s.options.TLS, s.options.Metrics))
 	}
 	return mux
-}
-
-// authenticated refuses clients without a verified certificate under TLS.
-func (s *System) authenticated(next http.Handler) http.Handler {
-	if s.options.TLS == nil {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || len(r.TLS.VerifiedChains[0]) == 0 {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// withRequestID gives every answer the request's ID, or a new one.
-func withRequestID(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := r.Header.Get("X-Request-Id")
-		if id == "" {
-			var b [16]byte
-			_, _ = rand.Read(b[:]) // never fails
-			id = hex.EncodeToString(b[:])
-		}
-		w.Header().Set("X-Request-Id", id)
-		next.ServeHTTP(w, r)
-	})
 }
 
 func (s *System) version(w http.ResponseWriter, r *http.Request) {
