@@ -8,6 +8,7 @@ import (
 	"raftmig/orderer/channelconfig"
 	"raftmig/orderer/msgprocessor"
 	"raftmig/orderer/protoutil"
+	"raftmig/orderer/types"
 )
 
 // Consenter makes the chains of one consensus type.
@@ -16,6 +17,27 @@ type Consenter interface {
 	// metadata of the channel's last block (empty if there is none). The chain
 	// is not started. An error is fatal for the channel.
 	HandleChain(support ConsenterSupport, metadata *cb.Metadata) (Chain, error)
+}
+
+// ClusterConsenter is a Consenter whose orderers are a cluster that others may
+// follow. Without a system channel every channel needs one (spec 9).
+type ClusterConsenter interface {
+	Consenter
+	// IsChannelMember returns whether this node is a consenter in the
+	// configuration of a config block, or an error if that is not valid.
+	IsChannelMember(configBlock *cb.Block) (bool, error)
+	// RemoveInactiveChainRegistry ends the tracking of inactive channels: the
+	// system channel is being removed.
+	RemoveInactiveChainRegistry()
+	// ForgetChain gives up what the consenter holds of a channel whose chain was
+	// halted for good. Nothing is done on disk.
+	ForgetChain(channelID string)
+}
+
+// StatusReporter is implemented by chains of a ClusterConsenter.
+type StatusReporter interface {
+	// StatusReport says what this node is to the channel and how it is doing.
+	StatusReport() (types.ConsensusRelation, types.Status)
 }
 
 // MetadataValidator is implemented by chains that check consensus metadata

@@ -15,6 +15,7 @@ import (
 	"raftmig/orderer/msgprocessor"
 	"raftmig/orderer/policies"
 	"raftmig/orderer/protoutil"
+	"raftmig/orderer/types"
 )
 
 // ChainSupport is one channel: ledger, configuration, processor and chain.
@@ -28,6 +29,7 @@ type ChainSupport struct {
 	writer    *blockWriter
 	chain     consensus.Chain
 	metadata  consensus.MetadataValidator // nil if the consenter checks none
+	status    consensus.StatusReporter    // nil if the consensus type knows no clusters
 	started   atomic.Bool
 	halted    atomic.Bool
 }
@@ -67,6 +69,8 @@ func (r *Registrar) newChainSupport(res *resources) (*ChainSupport, error) {
 		return nil, fmt.Errorf("error creating consenter for channel: %s: %w", res.channelID, err)
 	}
 	c.metadata, _ = c.chain.(consensus.MetadataValidator)
+	c.status, _ = c.chain.(consensus.StatusReporter)
+	r.metrics.report(res.channelID, c)
 	return c, nil
 }
 
@@ -80,7 +84,18 @@ func (c *ChainSupport) halt() {
 	if c.started.Load() && !c.halted.Swap(true) { // a chain may wait in Halt for its start to be over
 		c.chain.Halt()
 	}
-	c.writer.flush()
+	if c.writer != nil { // not while the system channel waits for a restart
+		c.writer.flush()
+	}
+}
+
+// StatusReport says what this node is to the channel; consensus types without
+// clusters are always active (spec 9).
+func (c *ChainSupport) StatusReport() (types.ConsensusRelation, types.Status) {
+	if c.status == nil {
+		return types.ConsensusRelationOther, types.StatusActive
+	}
+	return c.status.StatusReport()
 }
 
 // Chain is the channel's chain.

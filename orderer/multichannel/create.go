@@ -66,30 +66,39 @@ func (r *Registrar) openExisting(channelID string) (*resources, error) {
 	return r.open(env, ledger)
 }
 
-// open gives a configuration its meaning and checks that this engine can
-// service it. A nil ledger is opened by the name in the configuration.
-func (r *Registrar) open(configTx *cb.Envelope, ledger blockledger.ReadWriter) (*resources, error) {
+// bundleOf gives a configuration its meaning and checks that this engine can
+// service it.
+func (r *Registrar) bundleOf(configTx *cb.Envelope) (channelID string, bundle channelconfig.Resources, err error) {
 	h, err := protoutil.ChannelHeader(configTx)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	c, err := protoutil.ConfigEnvelope(configTx)
 	if err != nil {
-		return nil, fmt.Errorf("error unmarshalling config envelope from payload data: %w", err)
+		return "", nil, fmt.Errorf("error unmarshalling config envelope from payload data: %w", err)
 	}
-	bundle, err := r.options.Processing.NewBundle(h.ChannelId, c.Config)
-	if err != nil {
-		return nil, fmt.Errorf("error creating channelconfig bundle: %w", err)
+	if bundle, err = r.options.Processing.NewBundle(h.ChannelId, c.Config); err != nil {
+		return "", nil, fmt.Errorf("error creating channelconfig bundle: %w", err)
 	}
 	if err := check(bundle); err != nil {
-		return nil, fmt.Errorf("error checking bundle for channel: %s: %w", h.ChannelId, err)
+		return "", nil, fmt.Errorf("error checking bundle for channel: %s: %w", h.ChannelId, err)
+	}
+	return h.ChannelId, bundle, nil
+}
+
+// open returns a channel with the configuration given. A nil ledger is opened,
+// or made, by the name in the configuration.
+func (r *Registrar) open(configTx *cb.Envelope, ledger blockledger.ReadWriter) (*resources, error) {
+	channelID, bundle, err := r.bundleOf(configTx)
+	if err != nil {
+		return nil, err
 	}
 	if ledger == nil {
-		if ledger, err = r.options.Ledgers.GetOrCreate(h.ChannelId); err != nil {
-			return nil, fmt.Errorf("error getting ledger for channel: %s: %w", h.ChannelId, err)
+		if ledger, err = r.options.Ledgers.GetOrCreate(channelID); err != nil {
+			return nil, fmt.Errorf("error getting ledger for channel: %s: %w", channelID, err)
 		}
 	}
-	res := &resources{channelID: h.ChannelId, ledger: ledger}
+	res := &resources{channelID: channelID, ledger: ledger}
 	res.config.Store(&bundle)
 	return res, nil
 }
@@ -116,6 +125,9 @@ func check(config channelconfig.Resources) error {
 func (r *Registrar) CreateChain(channelID string) error {
 	r.creating.Lock()
 	defer r.creating.Unlock()
+	if r.SystemChannel() == nil {
+		return errors.New("there is no system channel (any more)")
+	}
 	if c := r.Chain(channelID); c != nil {
 		r.options.Logger.Infof("A chain of type %T for channel %s already exists. Halting it.", c.chain, channelID)
 		c.halt()

@@ -24,8 +24,10 @@ import (
 	"raftmig/orderer/channelconfig"
 	"raftmig/orderer/consensus"
 	"raftmig/orderer/flogging"
+	"raftmig/orderer/follower"
 	"raftmig/orderer/msgprocessor"
 	"raftmig/orderer/protoutil"
+	"raftmig/orderer/types"
 )
 
 // Options are what a registrar is made of.
@@ -40,6 +42,9 @@ type Options struct {
 	// made and whenever the configuration changes, before the block that carries
 	// it is written. It may be nil.
 	OnConfig func(channelID string, config channelconfig.Resources)
+	// Participation is what a registrar needs to join, follow and remove
+	// channels.
+	Participation Participation
 	// Fatal is told why the process cannot go on. It must return.
 	Fatal func(error)
 	// Logger is named "orderer.commmon.multichannel".
@@ -53,17 +58,28 @@ type Registrar struct {
 	released   chan struct{} // closed by Halt: failed writers may return
 	release    sync.Once
 
-	creating sync.Mutex // one channel is made at a time
+	metrics *participationMetrics
 
-	mu     sync.RWMutex
-	chains map[string]*ChainSupport
-	system *ChainSupport
+	creating sync.Mutex // one channel is made, replaced or removed at a time
+	halting  bool       // guarded by creating; channels are not joined, removed or switched any more
+
+	mu        sync.RWMutex
+	chains    map[string]*ChainSupport
+	followers map[string]*follower.Chain
+	removals  map[string]types.ChannelInfo // under way, or failed
+	system    *ChainSupport
 }
 
 // NewRegistrar returns a registrar without channels.
 func NewRegistrar(o Options) *Registrar {
-	return &Registrar{options: o, released: make(chan struct{}), chains: map[string]*ChainSupport{}}
+	return &Registrar{
+		options: o, released: make(chan struct{}), metrics: newParticipationMetrics(o.Participation.Metrics),
+		chains: map[string]*ChainSupport{}, followers: map[string]*follower.Chain{}, removals: map[string]types.ChannelInfo{},
+	}
 }
+
+// startable is a chain support or a follower that was built.
+type startable interface{ start() }
 
 // Initialize makes the chains of all ledgers and starts them, the system
 // channel's last. An error is fatal for the process.
@@ -71,12 +87,19 @@ func (r *Registrar) Initialize(consenters map[string]consensus.Consenter) error 
 	r.creating.Lock()
 	defer r.creating.Unlock()
 	r.consenters = consenters
+	return r.buildAndStart()
+}
+
+func (r *Registrar) buildAndStart() error {
 	built, err := r.buildAll()
 	if err != nil {
 		return err
 	}
-	if r.system == nil {
-		r.options.Logger.Infof("Registrar initializing without a system channel, number of application channels: %d", len(built))
+	if r.SystemChannel() == nil {
+		r.mu.RLock()
+		r.options.Logger.Infof("Registrar initializing without a system channel, number of application channels: %d, with %d consensus.Chain(s) and %d follower.Chain(s)",
+			len(built), len(r.chains), len(r.followers))
+		r.mu.RUnlock()
 	}
 	for _, c := range built {
 		c.start()
@@ -84,14 +107,37 @@ func (r *Registrar) Initialize(consenters map[string]consensus.Consenter) error 
 	return nil
 }
 
-// buildAll makes the chain supports in the order in which they are started.
-func (r *Registrar) buildAll() ([]*ChainSupport, error) {
-	var apps []*resources
-	var system *resources
+// buildAll makes the chains and followers in the order in which they are started.
+func (r *Registrar) buildAll() ([]startable, error) {
+	apps, system, err := r.openAll()
+	if err != nil {
+		return nil, err
+	}
+	if system == nil {
+		return r.buildApplicationChannels(apps)
+	}
+	last, err := r.buildSystem(system)
+	if err != nil {
+		return nil, err
+	}
+	var built []startable
+	for _, res := range apps {
+		c, err := r.newChainSupport(res)
+		if err != nil {
+			return nil, fmt.Errorf("Failed to create chain support for channel '%s', error: %w", res.channelID, err) //nolint:staticcheck // Fabric's text
+		}
+		r.add(c)
+		built = append(built, c)
+	}
+	return append(built, last), nil
+}
+
+// openAll opens the ledgers that are not empty.
+func (r *Registrar) openAll() (apps []*resources, system *resources, err error) {
 	for _, id := range r.options.Ledgers.ChannelIDs() {
 		res, err := r.openExisting(id)
 		if err != nil {
-			return nil, fmt.Errorf("Error creating ledger resources: %w", err) //nolint:staticcheck // Fabric's text
+			return nil, nil, fmt.Errorf("Error creating ledger resources: %w", err) //nolint:staticcheck // Fabric's text
 		}
 		if res == nil {
 			continue
@@ -101,36 +147,11 @@ func (r *Registrar) buildAll() ([]*ChainSupport, error) {
 			continue
 		}
 		if system != nil {
-			return nil, fmt.Errorf("There appear to be two system channels %s and %s", system.channelID, res.channelID) //nolint:staticcheck // Fabric's text
+			return nil, nil, fmt.Errorf("There appear to be two system channels %s and %s", system.channelID, res.channelID) //nolint:staticcheck // Fabric's text
 		}
 		system = res
 	}
-	var built []*ChainSupport
-	if system != nil {
-		c, err := r.buildSystem(system)
-		if err != nil {
-			return nil, err
-		}
-		built = append(built, c)
-	}
-	for _, res := range apps {
-		c, err := r.newChainSupport(res)
-		if err != nil {
-			return nil, fmt.Errorf("Failed to create chain support for channel '%s', error: %w", res.channelID, err) //nolint:staticcheck // Fabric's text
-		}
-		r.add(c)
-		built = append(built, c)
-	}
-	slices.SortStableFunc(built, func(a, b *ChainSupport) int {
-		switch {
-		case a == r.system:
-			return 1
-		case b == r.system:
-			return -1
-		}
-		return 0
-	})
-	return built, nil
+	return apps, system, nil
 }
 
 func (r *Registrar) buildSystem(res *resources) (*ChainSupport, error) {
@@ -177,14 +198,15 @@ func (r *Registrar) SystemChannel() *ChainSupport {
 	return r.system
 }
 
-// ChannelsCount is the number of channels including the system channel.
+// ChannelsCount is the number of channels including the system channel and
+// those that are followed.
 func (r *Registrar) ChannelsCount() int {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return len(r.chains)
+	return len(r.chains) + len(r.followers)
 }
 
-// ChannelIDs lists the channels, sorted.
+// ChannelIDs lists the channels but for those that are followed, sorted.
 func (r *Registrar) ChannelIDs() []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -245,13 +267,14 @@ func (r *Registrar) Halt(patience time.Duration) error {
 	}
 }
 
-// haltAll halts all chains at once, and then those that came into being
-// meanwhile: a channel's creation may be under way.
+// haltAll halts all chains and followers at once, and then the chains that came
+// into being meanwhile: a channel's creation may be under way.
 func (r *Registrar) haltAll() {
 	halted := map[*ChainSupport]bool{}
 	for {
 		var wg sync.WaitGroup
 		r.creating.Lock()
+		r.halting = true
 		r.mu.RLock()
 		for _, c := range r.chains {
 			if !halted[c] {
@@ -259,11 +282,17 @@ func (r *Registrar) haltAll() {
 				wg.Go(c.halt)
 			}
 		}
+		for _, f := range r.followers {
+			wg.Go(f.Halt)
+		}
 		found := len(halted)
 		r.mu.RUnlock()
 		r.creating.Unlock()
 		wg.Wait()
-		if r.ChannelsCount() == found {
+		r.mu.RLock()
+		same := len(r.chains) == found
+		r.mu.RUnlock()
+		if same {
 			return
 		}
 	}

@@ -84,7 +84,7 @@ func (c Config) pull(ctx context.Context, channelID string, ledger blockledger.R
 	if err != nil {
 		return err
 	}
-	v, err := newVerifier(start)
+	v, err := NewVerifier(start)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (c Config) pull(ctx context.Context, channelID string, ledger blockledger.R
 		return err
 	}
 	p := c.NewPuller(cluster.PullTarget{
-		Channel: channelID, Endpoints: append(endpoints, own...), Signer: c.Signer, MaxRetries: c.MaxRetries, Verify: v.verify,
+		Channel: channelID, Endpoints: append(endpoints, own...), Signer: c.Signer, MaxRetries: c.MaxRetries, Verify: v.Verify,
 	})
 	defer p.Close()
 	for number := ledger.Height(); number < height; number++ {

@@ -13,24 +13,28 @@ import (
 	"raftmig/orderer/protoutil"
 )
 
-// verifier checks the blocks of one channel, one buffer after the other, against
+// Verifier checks the blocks of one channel, one buffer after the other, against
 // the configuration that the blocks before have led to.
-type verifier struct {
+type Verifier struct {
 	channelID string
 	current   channelconfig.Resources
 }
 
-// newVerifier begins at a config block that is believed.
-func newVerifier(configBlock *cb.Block) (*verifier, error) {
+// NewVerifier begins at a config block that is believed.
+func NewVerifier(configBlock *cb.Block) (*Verifier, error) {
 	config, err := resourcesOf(configBlock)
 	if err != nil {
 		return nil, err
 	}
-	return &verifier{channelID: config.ConfigtxValidator().ChannelID(), current: config}, nil
+	return &Verifier{channelID: config.ConfigtxValidator().ChannelID(), current: config}, nil
 }
 
-// verify checks consecutive blocks that follow those checked before.
-func (v *verifier) verify(blocks []*cb.Block) error {
+// NewGenesisVerifier begins before a channel's genesis block, which is believed
+// whoever sends it: the first block to be verified has to be that one.
+func NewGenesisVerifier(channelID string) *Verifier { return &Verifier{channelID: channelID} }
+
+// Verify checks consecutive blocks that follow those checked before.
+func (v *Verifier) Verify(blocks []*cb.Block) error {
 	if err := cluster.VerifyBlocks(blocks, v.signatures); err != nil {
 		return err
 	}
@@ -42,13 +46,16 @@ func (v *verifier) verify(blocks []*cb.Block) error {
 		if err != nil {
 			return fmt.Errorf("configuration in block [%d]: %w", blocks[i].Header.Number, err)
 		}
+		if id := next.ConfigtxValidator().ChannelID(); id != v.channelID {
+			return fmt.Errorf("configuration in block [%d] is that of channel %s, not of %s", blocks[i].Header.Number, id, v.channelID)
+		}
 		v.current = next
 		break
 	}
 	return nil
 }
 
-func (v *verifier) signatures(signatures []*protoutil.SignedData, config *cb.ConfigEnvelope) error {
+func (v *Verifier) signatures(signatures []*protoutil.SignedData, config *cb.ConfigEnvelope) error {
 	rules := v.current
 	if config != nil {
 		bundle, err := channelconfig.NewBundle(v.channelID, config.Config)
@@ -56,6 +63,9 @@ func (v *verifier) signatures(signatures []*protoutil.SignedData, config *cb.Con
 			return err
 		}
 		rules = bundle
+	}
+	if rules == nil {
+		return errors.New("no configuration to verify with")
 	}
 	policy, ok := rules.PolicyManager().GetPolicy(policies.BlockValidation)
 	if !ok {

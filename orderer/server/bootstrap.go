@@ -67,7 +67,7 @@ func (n *node) readBootstrapFile(path string) (*bootBlock, error) {
 // becomes the system channel's ledger (spec 8.3).
 func (n *node) bootstrap(ledgers blockledger.Factory) (*bootBlock, error) {
 	if n.conf.General.BootstrapMethod != "file" {
-		return nil, nil
+		return n.bootstrapFromJoinBlock(ledgers)
 	}
 	heights, err := heightsOf(ledgers)
 	if err != nil {

@@ -34,6 +34,8 @@ type clusterParts struct {
 	comm       *cluster.Comm
 	pullers    *cluster.PullerFactory
 	replicator *onboarding.InactiveChainReplicator // nil without a system channel
+	// stopReplicator ends it, without waiting; nil while it does not run
+	stopReplicator func()
 }
 
 // ownListener reports whether the cluster has a listener of its own, and
@@ -208,7 +210,7 @@ func (n *node) raftConsenter(c *clusterParts) (consensus.Consenter, error) {
 		WALDir: k.WALDir, SnapDir: k.SnapDir, EvictionSuspicion: k.EvictionSuspicion, TickIntervalOverride: k.TickIntervalOverride,
 		RPCTimeout: n.conf.General.Cluster.RPCTimeout, ServerCert: c.serverCert, Comm: c.comm,
 		NewPuller: func(s consensus.ConsenterSupport) (etcdraft.BlockPuller, error) { return c.pullers.ForChain(s) },
-		Inactive:  tracker, Metrics: n.metrics, Logger: n.options.Logging.Logger("orderer.consensus.etcdraft"), Fatal: n.fail,
+		Inactive:  tracker, Evicted: n.manager.Evicted, Metrics: n.metrics, Logger: n.options.Logging.Logger("orderer.consensus.etcdraft"), Fatal: n.fail,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the Raft consenter: %w", err)

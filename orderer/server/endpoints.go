@@ -82,8 +82,9 @@ func (n *node) startMetrics(log *zap.SugaredLogger) (handler http.Handler, err e
 	return handler, nil
 }
 
-// background runs a function until the node is cleaned up.
-func (n *node) background(run func(context.Context)) {
+// background runs a function until the node is cleaned up, or stop is called,
+// which does not wait.
+func (n *node) background(run func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -91,6 +92,7 @@ func (n *node) background(run func(context.Context)) {
 		run(ctx)
 	}()
 	n.onCleanup(func() { cancel(); <-done })
+	return cancel
 }
 
 // loadTLS reads the files of a TLS section. Clients are treated by optional
@@ -169,6 +171,9 @@ func (n *node) addresses() Addresses {
 	a := Addresses{General: n.general.listener.Addr().String()}
 	if n.operations != nil {
 		a.Operations = n.operations.Addr()
+	}
+	if n.admin != nil {
+		a.Admin = n.admin.Addr()
 	}
 	if n.cluster != nil {
 		a.Cluster = n.cluster.endpoint.listener.Addr().String()

@@ -151,7 +151,11 @@ const plainFormat = "%{time:2006-01-02 15:04:05.000 MST} %{id:04x} %{level:.4s} 
 
 // start runs orderer i and waits until it serves.
 func (n *network) start(i int, more string) *running {
-	r := n.launch(i, more)
+	return n.await(n.launch(i, more))
+}
+
+// await waits until an orderer that was launched serves.
+func (n *network) await(r *running) *running {
 	select {
 	case <-r.serving:
 	case <-r.ended:

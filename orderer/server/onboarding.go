@@ -52,5 +52,5 @@ func (n *node) runInactive() {
 	if n.cluster == nil || n.cluster.replicator == nil {
 		return
 	}
-	n.background(n.cluster.replicator.Run)
+	n.cluster.stopReplicator = n.background(n.cluster.replicator.Run)
 }

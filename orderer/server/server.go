@@ -25,6 +25,7 @@ import (
 	"raftmig/orderer/channelconfig"
 	"raftmig/orderer/comm"
 	"raftmig/orderer/deliver"
+	"raftmig/orderer/filerepo"
 	"raftmig/orderer/flogging"
 	"raftmig/orderer/localconfig"
 	"raftmig/orderer/metrics"
@@ -53,7 +54,7 @@ type Options struct {
 
 // Addresses are where a running orderer listens, as host:port; empty if it
 // does not.
-type Addresses struct{ General, Cluster, Operations string }
+type Addresses struct{ General, Cluster, Operations, Admin string }
 
 // stopPatience is how long an orderly stop waits for chains and requests.
 const stopPatience = 15 * time.Second
@@ -86,6 +87,8 @@ type node struct {
 	broadcast *broadcast.Handler
 
 	operations  *operations.System // nil if it is not configured
+	admin       *operations.Server // likewise
+	joinBlocks  *filerepo.Repo     // nil without the channel participation API
 	grpcMetrics *comm.Metrics
 }
 
@@ -126,8 +129,8 @@ func (n *node) greet() {
 		}
 	}
 	n.log.Infof("Orderer config values:\n\t%s", strings.Join(n.conf.Flatten(), "\n\t"))
-	if n.conf.ChannelParticipation.Enabled {
-		n.log.Warn("ChannelParticipation.Enabled is set, but this version does not offer the channel participation API")
+	if n.conf.ChannelParticipation.Enabled && n.conf.Admin.ListenAddress == "" {
+		n.log.Warn("ChannelParticipation.Enabled is set, but Admin.ListenAddress is not: nobody can use the channel participation API")
 	}
 }
 
@@ -153,8 +156,11 @@ func (n *node) start(ctx context.Context) error {
 	if err := n.listen(); err != nil {
 		return err
 	}
+	if n.joinBlocks, err = n.openJoinBlocks(); err != nil {
+		return err
+	}
 	files, err := fileledger.New(n.conf.FileLedger.Location, fileledger.Options{
-		Metrics: n.metrics, Logger: n.options.Logging.Logger("blkstorage"),
+		Metrics: n.metrics, Logger: n.options.Logging.Logger("blkstorage"), OnRemove: n.removeBeside,
 	})
 	if err != nil {
 		return fmt.Errorf("Failed to create ledger factory: %w", err) //nolint:staticcheck // Fabric's text
@@ -186,6 +192,9 @@ func (n *node) start(ctx context.Context) error {
 		if err := n.setUpCluster(ctx, boot); err != nil {
 			return err
 		}
+		if err := n.discardSystemJoinBlock(bootstrapBlock); err != nil {
+			return err
+		}
 	}
 	if err := n.trackCertificates(); err != nil {
 		return err
@@ -205,6 +214,7 @@ func (n *node) startChannels(boot *bootBlock) error {
 		Ledgers: n.ledgers, Signer: n.signer, Processing: n.processing(),
 		CutterMetrics: blockcutter.NewMetrics(n.metrics),
 		OnConfig:      n.trust.update,
+		Participation: n.participation(),
 		Fatal:         n.fail,
 		Logger:        n.options.Logging.Logger("orderer.commmon.multichannel"),
 	})
@@ -218,7 +228,7 @@ func (n *node) startChannels(boot *bootBlock) error {
 		return err
 	}
 	n.runInactive()
-	return nil
+	return n.startAdmin()
 }
 
 func (n *node) processing() msgprocessor.Options {

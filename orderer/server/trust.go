@@ -75,6 +75,14 @@ func (t *trust) update(channelID string, config channelconfig.Resources) {
 	t.rebuild()
 }
 
+// forget gives up the CAs of a channel that was removed.
+func (t *trust) forget(channelID string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.byChannel, channelID)
+	t.rebuild()
+}
+
 func tlsCAs(org channelconfig.Org) [][]byte {
 	return slices.Concat(org.MSP().TLSRootCerts(), org.MSP().TLSIntermediateCerts())
 }

@@ -37,6 +37,10 @@ type Options struct {
 	MaxFileSize int64
 	// Now is the clock of the commit time metric.
 	Now func() time.Time
+	// OnRemove deletes what is kept elsewhere for a channel whose ledger is
+	// being removed; the removal has ended only when it has. It is called again
+	// after a crash, and may be nil.
+	OnRemove func(channelID string) error
 }
 
 // Factory keeps the ledgers of one folder. It implements blockledger.Factory.
@@ -56,7 +60,7 @@ type Factory struct {
 // if there is none, and finishes removals that a crash cut short. Only one
 // process may have the folder open.
 func New(dir string, opts Options) (blockledger.Factory, error) {
-	o := &options{maxFileSize: opts.MaxFileSize, tailBytes: opts.TailBytes, now: opts.Now, open: openFile}
+	o := &options{maxFileSize: opts.MaxFileSize, tailBytes: opts.TailBytes, now: opts.Now, open: openFile, onRemove: opts.OnRemove}
 	if o.maxFileSize <= 0 {
 		o.maxFileSize = MaxFileSize
 	}
@@ -174,6 +178,11 @@ func (f *Factory) remove(channelID string) error {
 		delete(f.ledgers, channelID)
 		if err := l.close(); err != nil {
 			f.log.Warnf("Closing ledger of channel %s before its removal: %s", channelID, err)
+		}
+	}
+	if f.opts.onRemove != nil {
+		if err := f.opts.onRemove(channelID); err != nil {
+			return err
 		}
 	}
 	if err := newIndex(f.db, channelID).clear(); err != nil {

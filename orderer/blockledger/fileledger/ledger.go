@@ -249,4 +249,5 @@ type options struct {
 	tailBytes   int64
 	now         func() time.Time
 	open        func(path string) (file, error)
+	onRemove    func(channelID string) error // may be nil
 }

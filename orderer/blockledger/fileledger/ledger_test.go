@@ -2,6 +2,7 @@ package fileledger
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -177,6 +178,34 @@ func TestRemovalCutShortIsFinishedOnOpening(t *testing.T) {
 	require.Empty(t, f.ChannelIDs())
 	require.NoFileExists(t, marker)
 	require.Equal(t, uint64(0), ledgerOf(t, f, "ch").Height())
+}
+
+// What is kept elsewhere for a channel goes before its ledger does, and is tried
+// again until it is gone: a ledger that is left says that it may be there.
+func TestARemovalIncludesWhatIsKeptElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	var asked []string
+	failure := errors.New("the disk is full")
+	o := Options{OnRemove: func(channelID string) error {
+		asked = append(asked, channelID)
+		return failure
+	}}
+	f, err := New(dir, o)
+	require.NoError(t, err)
+	appendAll(t, ledgerOf(t, f, "ch"), equalChain(3, 10))
+	require.ErrorIs(t, f.Remove("ch"), failure)
+	require.Equal(t, []string{"ch"}, f.ChannelIDs())
+	require.NoError(t, f.Close())
+
+	_, err = New(dir, o)
+	require.ErrorIs(t, err, failure, "at the next start as well")
+	failure = nil
+	f = open(t, dir, o)
+	require.Empty(t, f.ChannelIDs())
+	require.Equal(t, []string{"ch", "ch", "ch"}, asked)
+	require.NoError(t, f.Close())
+	open(t, dir, o)
+	require.Len(t, asked, 3)
 }
 
 func TestNamesThatLeaveTheFolderAreRefused(t *testing.T) {

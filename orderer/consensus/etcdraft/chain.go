@@ -61,7 +61,8 @@ type Chain struct {
 	cert      []byte
 	// evicted is called when the chain has stopped because this node is no
 	// consenter any more.
-	evicted func()
+	evicted     func()
+	noConsenter atomic.Bool // set before evicted's effects
 
 	submissions chan submission
 	catchUps    chan *cb.Block // config blocks that others have

@@ -27,8 +27,9 @@ type Consenter struct {
 	opts    Options
 	metrics *chainMetrics
 
-	mu     sync.RWMutex
-	chains map[string]*Chain
+	mu       sync.RWMutex
+	chains   map[string]*Chain
+	inactive inactive.Tracker // nil without a system channel
 }
 
 // New returns a consenter without chains. It returns an error if a required
@@ -37,7 +38,7 @@ func New(opts Options) (*Consenter, error) {
 	if err := opts.setDefaults(); err != nil {
 		return nil, err
 	}
-	return &Consenter{opts: opts, metrics: newChainMetrics(opts.Metrics), chains: map[string]*Chain{}}, nil
+	return &Consenter{opts: opts, metrics: newChainMetrics(opts.Metrics), chains: map[string]*Chain{}, inactive: opts.Inactive}, nil
 }
 
 // OnConsensus passes a consensus message to the chain of its channel.
@@ -99,11 +100,12 @@ func (c *Consenter) HandleChain(support consensus.ConsenterSupport, metadata *cb
 	}
 	id, member := raftmetadata.ConsenterIDOf(c.opts.ServerCert, bm, config)
 	if !member {
-		if c.opts.Inactive == nil {
+		tracker := c.tracker()
+		if tracker == nil {
 			return nil, errors.New("without a system channel, a follower should have been created: not in the channel")
 		}
 		c.opts.Logger.Warnw("Could not find this node's certificate among the consenters", "channel", channel)
-		c.opts.Inactive.TrackChain(channel, support.Block(0))
+		tracker.TrackChain(channel, support.Block(0))
 		return inactive.NewChain(inactive.NotServiced(channel)), nil
 	}
 	chain, err := c.newChain(support, config, bm, id, migration)
@@ -181,19 +183,6 @@ func (c *Consenter) tickInterval(o *etcdraft.Options, log *zap.SugaredLogger) (t
 		return 0, fmt.Errorf("failed to parse TickInterval (%s) to time duration", o.TickInterval)
 	}
 	return tick, nil
-}
-
-// onEvicted forgets a chain that has stopped for good and has the channel
-// watched, so that a new chain begins if this node is added again (spec 4.9).
-func (c *Consenter) onEvicted(chain *Chain) {
-	c.mu.Lock()
-	if c.chains[chain.channel] == chain {
-		delete(c.chains, chain.channel)
-	}
-	c.mu.Unlock()
-	if c.opts.Inactive != nil {
-		c.opts.Inactive.TrackChain(chain.channel, nil)
-	}
 }
 
 func (c *Chain) initRunState(store *storage, last *cb.Block, o *etcdraft.Options) {

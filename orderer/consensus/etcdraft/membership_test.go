@@ -172,7 +172,7 @@ func TestANodeThatIsNoConsenterGetsAnInactiveChain(t *testing.T) {
 	require.EqualError(t, outsider.chains["ch1"].WaitReady(), "channel ch1 is not serviced by me")
 	require.True(t, outsider.tracked.has("ch1"))
 
-	outsider.consenter.opts.Inactive = nil
+	outsider.consenter.RemoveInactiveChainRegistry()
 	s := outsider.supports["ch1"]
 	_, err := outsider.consenter.HandleChain(s, s.lastMetadata(t))
 	require.EqualError(t, err, "without a system channel, a follower should have been created: not in the channel")

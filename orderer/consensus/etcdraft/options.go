@@ -48,6 +48,9 @@ type Options struct {
 	// Inactive takes the channels that this node is no consenter of. Without a
 	// tracker (no system channel) HandleChain returns an error for them.
 	Inactive inactive.Tracker
+	// Evicted is told of a chain that has stopped because this node is no
+	// consenter of its channel any more (spec 4.9). It may be nil.
+	Evicted func(channelID string, chain consensus.Chain)
 	// Metrics may be nil; Logger is named orderer.consensus.etcdraft.
 	Metrics metrics.Provider
 	Logger  *zap.SugaredLogger

@@ -9,6 +9,7 @@ import (
 	cb "github.com/hyperledger/fabric-protos-go/common"
 
 	"raftmig/orderer/protoutil"
+	"raftmig/orderer/types"
 )
 
 // Tracker watches over inactive channels and starts their chains once this
@@ -55,3 +56,8 @@ func (c *Chain) Start() {}
 
 // Halt does nothing.
 func (c *Chain) Halt() {}
+
+// StatusReport implements consensus.StatusReporter.
+func (c *Chain) StatusReport() (types.ConsensusRelation, types.Status) {
+	return types.ConsensusRelationConfigTracker, types.StatusInactive
+}

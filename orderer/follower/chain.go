@@ -1,0 +1,392 @@
+package follower
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	cb "github.com/hyperledger/fabric-protos-go/common"
+	"go.uber.org/zap"
+
+	"raftmig/orderer/blockledger"
+	"raftmig/orderer/channelconfig"
+	"raftmig/orderer/cluster"
+	"raftmig/orderer/onboarding"
+	"raftmig/orderer/protoutil"
+	"raftmig/orderer/types"
+)
+
+// Fabric's pauses.
+const (
+	DefaultPullRetryMin  = 50 * time.Millisecond
+	DefaultPullRetryMax  = time.Minute
+	DefaultHeightPollMin = 500 * time.Millisecond
+	DefaultHeightPollMax = 10 * time.Second
+)
+
+// Puller gets blocks of one channel from other orderers: *cluster.BlockPuller.
+type Puller interface {
+	PullBlock(ctx context.Context, number uint64) (*cb.Block, error)
+	// Heights asks every orderer for its height.
+	Heights(ctx context.Context) (map[string]uint64, error)
+	Close()
+}
+
+// Options of a follower.
+type Options struct {
+	ChannelID string
+	Ledger    blockledger.ReadWriter
+	// JoinBlock may be nil if the ledger is not empty.
+	JoinBlock *cb.Block
+	// Evicted: the ledger was left by a chain that others have evicted.
+	Evicted bool
+	// IsChannelMember is that of the consenter.
+	IsChannelMember func(configBlock *cb.Block) (bool, error)
+	NewPuller       func(cluster.PullTarget) Puller
+	// Signer signs the requests for blocks.
+	Signer protoutil.Signer
+	// MaxRetries limits the attempts for one block before a longer pause.
+	MaxRetries int
+	// Become is called once, on a goroutine of its own, when this node has
+	// become a consenter. The follower has ended by then.
+	Become func(*Chain)
+	// Report is told of every change of relation and status.
+	Report func(types.ConsensusRelation, types.Status)
+	// Pauses; 0 means the defaults.
+	PullRetryMin, PullRetryMax, HeightPollMin, HeightPollMax time.Duration
+	Logger                                                   *zap.SugaredLogger // "orderer.common.follower"
+}
+
+func (o *Options) setDefaults() {
+	for _, d := range []struct {
+		value *time.Duration
+		def   time.Duration
+	}{
+		{&o.PullRetryMin, DefaultPullRetryMin},
+		{&o.PullRetryMax, DefaultPullRetryMax},
+		{&o.HeightPollMin, DefaultHeightPollMin},
+		{&o.HeightPollMax, DefaultHeightPollMax},
+	} {
+		if *d.value == 0 {
+			*d.value = d.def
+		}
+	}
+	if o.Report == nil {
+		o.Report = func(types.ConsensusRelation, types.Status) {}
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop().Sugar()
+	}
+	o.Logger = o.Logger.With("channel", o.ChannelID)
+}
+
+// Chain follows one channel.
+type Chain struct {
+	Options
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{}
+	once   sync.Once // start or halt, whichever is first
+
+	// owned by the goroutine
+	view     view
+	config   *cb.Block // in force at the ledger's end; nil while that is empty
+	verifier *onboarding.Verifier
+	puller   Puller // nil until it is needed, and after a new configuration
+
+	mu       sync.Mutex
+	relation types.ConsensusRelation
+	status   types.Status
+}
+
+// New makes a follower that begins with Start.
+func New(o Options) (*Chain, error) {
+	o.setDefaults()
+	c := &Chain{Options: o, done: make(chan struct{}), relation: types.ConsensusRelationFollower, status: types.StatusActive}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.view.evicted = o.Evicted
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	judged := c.config
+	if o.JoinBlock != nil {
+		c.view.join = o.JoinBlock.Header.Number + 1
+		judged = o.JoinBlock
+		if c.view.height < c.view.join {
+			c.status = types.StatusOnBoarding
+		}
+		if _, err := endpointsOf(o.JoinBlock); err != nil {
+			return nil, fmt.Errorf("error creating a block puller from join-block: %w", err)
+		}
+	} else if c.config == nil {
+		return nil, errors.New("neither a ledger nor a join-block")
+	}
+	if member, err := o.IsChannelMember(judged); err != nil {
+		return nil, fmt.Errorf("failed to determine cluster membership: %w", err)
+	} else if member && !o.Evicted {
+		c.relation = types.ConsensusRelationConsenter
+	}
+	o.Report(c.relation, c.status)
+	return c, nil
+}
+
+// load reads what the ledger says.
+func (c *Chain) load() error {
+	c.view.height = c.Ledger.Height()
+	if c.view.height == 0 {
+		return nil
+	}
+	last, err := c.Ledger.BlockByNumber(c.view.height - 1)
+	if err != nil {
+		return fmt.Errorf("reading the last block: %w", err)
+	}
+	index, err := protoutil.LastConfigIndex(last.Block)
+	if err != nil {
+		return fmt.Errorf("chain does not have appropriately encoded last config in its latest block: %w", err)
+	}
+	config, err := c.Ledger.BlockByNumber(index)
+	if err != nil {
+		return fmt.Errorf("could not retrieve config block from index %d: %w", index, err)
+	}
+	c.config = config.Block
+	return nil
+}
+
+// Start begins to follow and returns at once.
+func (c *Chain) Start() {
+	c.once.Do(func() {
+		c.Logger.Infof("Follower started at height %d", c.Ledger.Height())
+		go c.run()
+	})
+}
+
+// Halt stops following and waits for the end.
+func (c *Chain) Halt() {
+	c.cancel()
+	c.once.Do(func() { close(c.done) })
+	<-c.done
+}
+
+// StatusReport implements consensus.StatusReporter.
+func (c *Chain) StatusReport() (types.ConsensusRelation, types.Status) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.relation, c.status
+}
+
+// Height is the number of blocks fetched.
+func (c *Chain) Height() uint64 { return c.Ledger.Height() }
+
+func (c *Chain) set(relation types.ConsensusRelation, status types.Status) {
+	c.mu.Lock()
+	changed := c.relation != relation || c.status != status
+	c.relation, c.status = relation, status
+	c.mu.Unlock()
+	if changed {
+		c.Report(relation, status)
+	}
+}
+
+func (c *Chain) run() {
+	become := c.follow()
+	c.closePuller()
+	close(c.done)
+	if become {
+		c.Logger.Info("Block pulling finished successfully, going to switch from follower to a consensus.Chain")
+		go c.Become(c)
+	}
+}
+
+// follow works until this node is a consenter (true) or the chain is halted.
+func (c *Chain) follow() (becomeConsenter bool) {
+	polls := backOff{least: c.HeightPollMin, most: c.HeightPollMax}
+	failures := backOff{least: c.PullRetryMin, most: c.PullRetryMax}
+	c.judge()
+	for c.ctx.Err() == nil {
+		switch next(c.view) {
+		case pullToJoin, pull:
+			polls.reset()
+			if c.pullSome() {
+				failures.reset()
+			} else {
+				c.pause(failures.next())
+			}
+			c.judge()
+		case ask:
+			if !c.ask() {
+				c.pause(polls.next())
+			}
+		case wait:
+			c.pause(polls.next())
+			c.view.asked = false
+		case become:
+			c.set(types.ConsensusRelationConsenter, types.StatusActive)
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Chain) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.ctx.Done():
+	}
+}
+
+// judge brings membership and status up to date with the ledger.
+func (c *Chain) judge() {
+	if c.view.height < c.view.join {
+		return
+	}
+	member, err := c.IsChannelMember(c.config)
+	if err != nil {
+		c.Logger.Errorf("Failed to determine channel membership from config block [%d]: %s", c.config.Header.Number, err)
+	}
+	if c.view.member = member && err == nil; !c.view.member {
+		c.set(types.ConsensusRelationFollower, types.StatusActive)
+	}
+}
+
+// ask finds out how far others are.
+func (c *Chain) ask() (answered bool) {
+	p, err := c.open()
+	if err != nil {
+		c.Logger.Errorf("Cannot ask other orderers: %s", err)
+		return false
+	}
+	heights, err := p.Heights(c.ctx)
+	if err != nil {
+		if c.ctx.Err() == nil {
+			c.Logger.Errorf("Failed to get latest height and endpoint, error: %s", err)
+		}
+		return false
+	}
+	for _, h := range heights {
+		c.view.network = max(c.view.network, h)
+	}
+	c.view.asked = true
+	return true
+}
+
+// pullSome fetches blocks up to the join block or the network's height, or to
+// the next configuration, which may name other orderers. It returns whether it
+// got any.
+func (c *Chain) pullSome() (progress bool) {
+	target := c.view.network
+	onboarding := c.view.height < c.view.join
+	if onboarding {
+		target = c.view.join
+	}
+	c.view.asked = false
+	p, err := c.open()
+	if err != nil {
+		c.Logger.Errorf("Cannot pull blocks: %s", err)
+		return false
+	}
+	for c.view.height < target {
+		number := c.view.height
+		block, err := p.PullBlock(c.ctx, number)
+		if err == nil {
+			err = c.Ledger.Append(block)
+		}
+		if err != nil {
+			if c.ctx.Err() == nil {
+				c.Logger.Warnf("Failed to pull block [%d]: %s", number, err)
+			}
+			c.closePuller() // its verifier may be ahead of the ledger
+			if err := c.load(); err != nil {
+				c.Logger.Errorf("Cannot read the ledger: %s", err)
+			}
+			return progress
+		}
+		progress = true
+		c.view.height++
+		if protoutil.IsConfigBlock(block) {
+			c.config = block
+			if !onboarding {
+				c.closePuller()
+				return true
+			}
+		}
+	}
+	if onboarding {
+		c.Logger.Info("Onboarding finished successfully, pulled blocks up to join-block")
+		c.closePuller()
+	}
+	return progress
+}
+
+// open returns a puller that asks the orderers of the join block while
+// onboarding, later those of the configuration in force.
+func (c *Chain) open() (Puller, error) {
+	if c.puller != nil {
+		return c.puller, nil
+	}
+	source := c.config
+	if c.view.height < c.view.join {
+		source = c.JoinBlock
+	}
+	endpoints, err := endpointsOf(source)
+	if err != nil {
+		return nil, err
+	}
+	// what was verified ahead of the ledger has gone with the puller before
+	if c.config != nil {
+		if c.verifier, err = onboarding.NewVerifier(c.config); err != nil {
+			return nil, err
+		}
+	} else {
+		c.verifier = onboarding.NewGenesisVerifier(c.ChannelID)
+	}
+	c.puller = c.NewPuller(cluster.PullTarget{
+		Channel: c.ChannelID, Endpoints: endpoints, Signer: c.Signer, MaxRetries: c.MaxRetries, Verify: c.verify,
+	})
+	return c.puller, nil
+}
+
+func (c *Chain) closePuller() {
+	if c.puller != nil {
+		c.puller.Close()
+		c.puller = nil
+	}
+}
+
+// verify checks blocks that follow those pulled before, and that they lead to
+// the join block.
+func (c *Chain) verify(blocks []*cb.Block) error {
+	if j := c.JoinBlock; j != nil {
+		for _, b := range blocks {
+			if b.GetHeader().GetNumber() == j.Header.Number &&
+				!bytes.Equal(protoutil.BlockHeaderHash(b.Header), protoutil.BlockHeaderHash(j.Header)) {
+				return fmt.Errorf("block [%d] is not the join-block of that number", j.Header.Number)
+			}
+		}
+	}
+	return c.verifier.Verify(blocks)
+}
+
+func endpointsOf(configBlock *cb.Block) ([]cluster.Endpoint, error) {
+	env, err := protoutil.EnvelopeAt(configBlock, 0)
+	if err != nil {
+		return nil, err
+	}
+	config, err := channelconfig.NewBundleFromEnvelope(env)
+	if err != nil {
+		return nil, err
+	}
+	o, ok := config.OrdererConfig()
+	if !ok {
+		return nil, errors.New("the configuration has no Orderer group")
+	}
+	endpoints := cluster.EndpointsOf(config.ChannelConfig(), o)
+	if len(endpoints) == 0 {
+		return nil, errors.New("the configuration has no orderer endpoints")
+	}
+	return endpoints, nil
+}
