@@ -1,6 +1,7 @@
 package multichannel
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -85,7 +86,7 @@ func infoOf(channelID string, c interface {
 func (r *Registrar) clusterConsenter(config channelconfig.Resources) (consensus.ClusterConsenter, error) {
 	o, ok := config.OrdererConfig()
 	if !ok {
-		return nil, fmt.Errorf("config does not contain orderer config")
+		return nil, errors.New("config does not contain orderer config")
 	}
 	c, ok := r.consenters[o.ConsensusType()]
 	switch known := o.ConsensusType(); {
@@ -96,7 +97,7 @@ func (r *Registrar) clusterConsenter(config channelconfig.Resources) (consensus.
 			return cc, nil
 		}
 	}
-	return nil, fmt.Errorf("failed cast: clusterConsenter is not a consensus.ClusterConsenter (consensus type %s)", o.ConsensusType())
+	return nil, errors.New("failed cast: clusterConsenter is not a consensus.ClusterConsenter")
 }
 
 // followerChain is a follower with the channel's resources.

@@ -51,7 +51,7 @@ type System struct {
 // Start opens the listener and serves.
 func Start(o Options) (*System, error) {
 	s := &System{options: o}
-	server, err := Serve("Operations", o.ListenAddress, o.TLS, s.mux(), o.Logger)
+	server, err := Serve("Operations", o.ListenAddress, o.TLS, withRequestID(s.mux()), o.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("opening the operations endpoint: %w", err)
 	}

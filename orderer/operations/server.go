@@ -27,7 +27,7 @@ type Server struct {
 }
 
 // Serve opens a listener at host:port, under TLS unless t is nil, and serves.
-// name is what the log calls the endpoint. Every answer has an X-Request-Id.
+// name is what the log calls the endpoint.
 func Serve(name, address string, t *tls.Config, handler http.Handler, log *zap.SugaredLogger) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -38,7 +38,7 @@ func Serve(name, address string, t *tls.Config, handler http.Handler, log *zap.S
 	}
 	s := &Server{listener: listener, done: make(chan struct{})}
 	s.server = &http.Server{
-		Handler: withRequestID(handler), ReadTimeout: readTimeout, ReadHeaderTimeout: readTimeout, WriteTimeout: writeTimeout,
+		Handler: handler, ReadTimeout: readTimeout, ReadHeaderTimeout: readTimeout, WriteTimeout: writeTimeout,
 		ErrorLog: zap.NewStdLog(log.Desugar()),
 	}
 	go func() {
@@ -54,7 +54,7 @@ func Serve(name, address string, t *tls.Config, handler http.Handler, log *zap.S
 // section (spec 8.2, 9). Under TLS every client needs a verified certificate.
 func ServeAdmin(address string, t *tls.Config, path string, handler http.Handler, log *zap.SugaredLogger) (*Server, error) {
 	mux := http.NewServeMux()
-	mux.Handle(path, authenticated(t, handler))
+	mux.Handle(path, authenticated(t, withRequestID(handler)))
 	return Serve("Admin", address, t, mux, log)
 }
 

@@ -1,0 +1,228 @@
+package server
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	cb "github.com/hyperledger/fabric-protos-go/common"
+	ab "github.com/hyperledger/fabric-protos-go/orderer"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"raftmig/orderer/localconfig"
+	"raftmig/orderer/protoutil"
+	"raftmig/orderer/server/fixture"
+)
+
+// administered is an orderer with its Admin endpoint under TLS.
+type administered struct {
+	*running
+	admin string // localhost:port
+}
+
+// withAdmin is the configuration of orderer i with an Admin endpoint.
+func (n *network) withAdmin(i, port int) string {
+	own := n.Path(fixture.OrdererDir(i), "tls")
+	return fmt.Sprintf(`Admin: {ListenAddress: "127.0.0.1:%[1]d", TLS: {Enabled: true, PrivateKey: %[2]s/server.key, Certificate: %[2]s/server.crt, ClientAuthRequired: true, ClientRootCAs: [%[2]s/ca.crt]}}
+ChannelParticipation: {Enabled: true, MaxRequestBodySize: 1 MB}
+`, port, own)
+}
+
+func (n *network) startAdministered(i int) *administered {
+	port := freePort(n.t)
+	r := n.await(n.launchChanged(i, n.withAdmin(i, port), func(c *localconfig.TopLevel) { c.General.BootstrapMethod = "none" }))
+	return &administered{r, fmt.Sprintf("localhost:%d", port)}
+}
+
+// startFabricAdministered runs a real orderer, which has to know the API.
+func (n *network) startFabricAdministered(i int) *administered {
+	binary, port := fabricBinary(n.t, "orderer"), freePort(n.t)
+	dir := n.Path(fmt.Sprintf("fabric%d", i))
+	require.NoError(n.t, os.MkdirAll(dir, 0o755))
+	text := n.config(i, "") + "  TLS: {Enabled: false}\n" + n.withAdmin(i, port)
+	require.NoError(n.t, os.WriteFile(filepath.Join(dir, "orderer.yaml"), []byte(text), 0o600))
+	cmd := exec.Command(binary)
+	cmd.Env = append(os.Environ(), "FABRIC_CFG_PATH="+dir, "FABRIC_LOGGING_FORMAT="+plainFormat, "ORDERER_GENERAL_BOOTSTRAPMETHOD=none")
+	return &administered{n.startProcess(i, cmd), fmt.Sprintf("localhost:%d", port)}
+}
+
+// osnadmin runs "osnadmin channel" with arguments on the orderer.
+func (a *administered) osnadmin(args ...string) string {
+	a.t.Helper()
+	own := a.Path(fixture.OrdererDir(0), "tls")
+	args = append(append([]string{"channel"}, args...), "-o", a.admin,
+		"--ca-file", own+"/ca.crt", "--client-cert", own+"/server.crt", "--client-key", own+"/server.key")
+	out, err := exec.Command(fabricBinary(a.t, "osnadmin"), args...).CombinedOutput()
+	require.NoError(a.t, err, "osnadmin %v: %s", args, out)
+	return string(out)
+}
+
+// request does one request over the Admin endpoint and returns what matters of
+// the answer.
+func (a *administered) request(method, path string, headers map[string]string, body []byte) string {
+	a.t.Helper()
+	own := a.Path(fixture.OrdererDir(0), "tls")
+	cert, err := tls.LoadX509KeyPair(own+"/server.crt", own+"/server.key")
+	require.NoError(a.t, err)
+	ca, err := os.ReadFile(own + "/ca.crt")
+	require.NoError(a.t, err)
+	pool := x509.NewCertPool()
+	require.True(a.t, pool.AppendCertsFromPEM(ca))
+	client := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	req, err := http.NewRequest(method, "https://"+a.admin+path, bytes.NewReader(body))
+	require.NoError(a.t, err)
+	for k, v := range headers {
+		req.Header.Set(k, v)
+	}
+	resp, err := client.Do(req)
+	require.NoError(a.t, err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(a.t, err)
+	text := fmt.Sprint(resp.StatusCode)
+	for _, k := range []string{"Allow", "Location", "Cache-Control", "Content-Type"} {
+		text += fmt.Sprintf(" %s=%q", k, resp.Header.Get(k))
+	}
+	if resp.Header.Get("X-Request-Id") == "" {
+		text += " no request ID"
+	}
+	return text + " " + decoder.ReplaceAllString(spaces.ReplaceAllString(string(b), " "), "$1…")
+}
+
+// multipartOf is a form with the parts given as name, file name, content.
+func multipartOf(t testing.TB, parts ...[3]string) (map[string]string, []byte) {
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	require.NoError(t, w.SetBoundary("boundary"))
+	for _, p := range parts {
+		f, err := w.CreateFormFile(p[0], p[1])
+		require.NoError(t, err)
+		_, err = f.Write([]byte(p[2]))
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return map[string]string{"Content-Type": w.FormDataContentType()}, b.Bytes()
+}
+
+// TestTheParticipationAPIAnswersAsARealOrdererDoes sends the same requests to a
+// real orderer and to ours, which order a channel together, and lets osnadmin
+// join, list and remove channels on both.
+func TestTheParticipationAPIAnswersAsARealOrdererDoes(t *testing.T) {
+	fabricBinary(t, "osnadmin") // there are none before the API
+	n := newNetworkWithout(t)
+	real, ours, third := n.startFabricAdministered(0), n.startAdministered(1), n.startAdministered(2)
+	pair := []*administered{real, ours}
+	same := func(name string, ask func(*administered) string) string {
+		t.Helper()
+		theirs, mine := ask(real), ask(ours)
+		t.Logf("%s: %s", name, strings.TrimSpace(theirs))
+		assert.Equal(t, theirs, mine, name)
+		return theirs
+	}
+	osnadmin := func(args ...string) string {
+		t.Helper()
+		return same(strings.Join(args, " "), func(a *administered) string { return a.osnadmin(args...) })
+	}
+	request := func(method, path string, headers map[string]string, body []byte) {
+		t.Helper()
+		same(fmt.Sprint(method, " ", path, " ", headers), func(a *administered) string { return a.request(method, path, headers, body) })
+	}
+	genesis := n.AppGenesis("ch1", 3, n.ports...)
+	file := n.Path("ch1.block")
+	require.NoError(t, os.WriteFile(file, protoutil.MustMarshal(genesis), 0o600))
+
+	const channels = "/participation/v1/channels"
+	osnadmin("list")
+	osnadmin("list", "-c", "ch1")
+	osnadmin("remove", "-c", "ch1")
+	for _, r := range [][2]string{
+		{"GET", "/participation/v1/"}, {"GET", "/participation/v1"}, {"POST", "/participation/v1/"}, {"GET", "/participation/v1/x"}, {"GET", "/"},
+		{"PUT", channels}, {"DELETE", channels}, {"POST", channels}, {"HEAD", channels}, {"GET", channels + "/"}, {"GET", channels + "/Bad"}, {"DELETE", channels + "/Bad"},
+		{"PUT", channels + "/ch1"}, {"POST", channels + "/ch1"}, {"GET", channels + "/a/b"}, {"GET", channels + "/a%2Fb"}, {"GET", channels + "//ch1"},
+	} {
+		request(r[0], r[1], nil, nil)
+	}
+	for _, accept := range []string{"text/html", "application/*", "*/*", "text/html,application/json"} {
+		request("GET", channels, map[string]string{"Accept": accept}, nil)
+		request("DELETE", channels+"/ch1", map[string]string{"Accept": accept}, nil)
+		request("POST", channels, map[string]string{"Accept": accept, "Content-Type": "multipart/form-data; boundary=b"}, nil)
+	}
+	request("POST", channels, map[string]string{"Content-Type": "application/json"}, []byte("{}"))
+	request("POST", channels, map[string]string{"Content-Type": "multipart/form-data; boundary"}, nil)
+	content := string(protoutil.MustMarshal(genesis))
+	kafka := n.Genesis(func(c *cb.Config) {}) // a system channel of Kafka
+	app := n.SystemConfig()
+	delete(app.ChannelGroup.Groups, "Consortiums")
+	for _, parts := range [][][3]string{
+		{}, {{"other", "f", content}}, {{"config-block", "f", content}, {"other", "f", "x"}}, {{"config-block", "f", "garbage"}},
+		{{"config-block", "f", ""}}, {{"config-block", "f", string(protoutil.MustMarshal(kafka))}},
+		{{"config-block", "f", string(protoutil.MustMarshal(n.ConfigBlock("ch1", app)))}},
+		{{"config-block", "f", strings.Repeat("x", 2<<20)}},
+	} {
+		headers, body := multipartOf(t, parts...)
+		request("POST", channels, headers, body)
+	}
+
+	require.Contains(t, osnadmin("join", "-c", "ch1", "-b", file), "Status: 201")
+	third.osnadmin("join", "-c", "ch1", "-b", file)
+	osnadmin("join", "-c", "ch1", "-b", file)
+	osnadmin("list")
+	system := n.Path("sys.block")
+	require.NoError(t, os.WriteFile(system, protoutil.MustMarshal(n.Genesis(func(c *cb.Config) { n.SetRaft(c, n.RaftMetadata(n.ports...)) })), 0o600))
+	osnadmin("join", "-c", "syschannel", "-b", system)
+	for i, a := range append(pair, third) {
+		a.ordered(fmt.Sprint("together ", i), real.running, ours.running, third.running)
+	}
+
+	// ours goes, comes back as a follower, and is made a consenter again
+	real.setConsenters(0, 2)
+	require.Eventually(t, func() bool { return strings.Contains(ours.osnadmin("list", "-c", "ch1"), `"follower"`) }, patience, tick)
+	require.Equal(t, "Status: 204\n\n", ours.osnadmin("remove", "-c", "ch1"))
+	osnadmin("remove", "-c", "nothing")
+	last := real.setConsenters(0, 2)
+	require.NoError(t, os.WriteFile(file, protoutil.MustMarshal(last), 0o600))
+	require.Contains(t, ours.osnadmin("join", "-c", "ch1", "-b", file), `"onboarding"`)
+	real.setConsenters(0, 2, 1)
+	require.Eventually(t, func() bool {
+		_, status := ours.deliver("ch1", n.OrdererAdmin(), newestOnly)
+		return status == cb.Status_SUCCESS
+	}, patience, tick)
+	ours.ordered("again", real.running, third.running)
+
+	// the same for the real one, on blocks of ours
+	ours.setConsenters(2, 1)
+	require.Eventually(t, func() bool { return strings.Contains(real.osnadmin("list", "-c", "ch1"), `"follower"`) }, patience, tick)
+	ours.setConsenters(2, 1, 0)
+	require.Eventually(t, func() bool {
+		_, status := real.deliver("ch1", n.OrdererAdmin(), newestOnly)
+		return status == cb.Status_SUCCESS
+	}, patience, tick)
+	real.ordered("and again", ours.running, third.running)
+	for _, a := range append(pair, third) {
+		require.Equal(t, "Status: 204\n\n", a.osnadmin("remove", "-c", "ch1"))
+	}
+	require.Equal(t, cb.Status_BAD_REQUEST, same2(t, pair, func(a *administered) *ab.BroadcastResponse {
+		return a.broadcast(n.Message("ch1", n.OrgUser("User1"), "x"))
+	}).Status)
+}
+
+// same2 compares two answers of Broadcast.
+func same2(t *testing.T, pair []*administered, ask func(*administered) *ab.BroadcastResponse) *ab.BroadcastResponse {
+	t.Helper()
+	theirs, mine := ask(pair[0]), ask(pair[1])
+	require.Equal(t, normal(theirs), normal(mine))
+	return mine
+}
