@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -92,6 +93,9 @@ type world struct {
 	fatal     chan error
 	log       *observer.ObservedLogs
 	r         *Registrar
+
+	consenters    map[string]consensus.Consenter // beside Kafka's
+	participation Participation
 }
 
 func newWorld(t *testing.T) *world {
@@ -130,9 +134,11 @@ func (w *world) initialize() error {
 		},
 		OnConfig: func(id string, _ channelconfig.Resources) { w.configs = append(w.configs, id) },
 		Fatal:    func(err error) { w.fatal <- err },
-		Logger:   logger,
+		Logger:   logger, Participation: w.participation,
 	})
-	return w.r.Initialize(map[string]consensus.Consenter{channelconfig.ConsensusKafka: w.consenter})
+	all := map[string]consensus.Consenter{channelconfig.ConsensusKafka: w.consenter}
+	maps.Copy(all, w.consenters)
+	return w.r.Initialize(all)
 }
 
 func (w *world) logged(text string) bool {
