@@ -95,8 +95,8 @@ func (r *running) becomes(channel string, relation types.ConsensusRelation, stat
 	r.t.Helper()
 	var info types.ChannelInfo
 	require.Eventually(r.t, func() bool {
-		info = r.info(channel)
-		return info.ConsensusRelation == relation && info.Status == status && info.Height >= height
+		code, body := r.call("GET", "/"+channel, "", nil)
+		return code == http.StatusOK && json.Unmarshal([]byte(body), &info) == nil && info.ConsensusRelation == relation && info.Status == status && info.Height >= height
 	}, patience, tick, "orderer %d is %v", r.i, &info)
 	if relation == types.ConsensusRelationConsenter { // a follower says so just before it gives way to the chain
 		require.Eventually(r.t, func() bool {
@@ -121,13 +121,18 @@ func (r *running) dir() string { return r.Path(fmt.Sprintf("o%d", r.i)) }
 
 // consenters is the Raft metadata with these orderers as consenters.
 func (n *network) consenters(indices ...int) []byte {
-	all := &etcdraft.ConfigMetadata{}
-	require.NoError(n.t, proto.Unmarshal(n.RaftMetadata(n.ports...), all))
+	all := unmarshalMetadata(n.t, n.RaftMetadata(n.ports...))
 	chosen := &etcdraft.ConfigMetadata{Options: all.Options}
 	for _, i := range indices {
 		chosen.Consenters = append(chosen.Consenters, all.Consenters[i])
 	}
 	return protoutil.MustMarshal(chosen)
+}
+
+func unmarshalMetadata(t testing.TB, b []byte) *etcdraft.ConfigMetadata {
+	md := &etcdraft.ConfigMetadata{}
+	require.NoError(t, proto.Unmarshal(b, md))
+	return md
 }
 
 // setConsenters changes the consenters of ch1 and returns the config block.
