@@ -94,6 +94,7 @@ type Chain struct {
 	// owned by the goroutine
 	view     view
 	config   *cb.Block // in force at the ledger's end; nil while that is empty
+	judged   *cb.Block // the one that view.member was read from
 	verifier *onboarding.Verifier
 	puller   Puller // nil until it is needed, and after a new configuration
 
@@ -244,11 +245,14 @@ func (c *Chain) judge() {
 	if c.view.height < c.view.join {
 		return
 	}
-	member, err := c.IsChannelMember(c.config)
-	if err != nil {
-		c.Logger.Errorf("Failed to determine channel membership from config block [%d]: %s", c.config.Header.Number, err)
+	if c.config != c.judged {
+		member, err := c.IsChannelMember(c.config)
+		if err != nil {
+			c.Logger.Errorf("Failed to determine channel membership from config block [%d]: %s", c.config.Header.Number, err)
+		}
+		c.view.member, c.judged = member && err == nil, c.config
 	}
-	if c.view.member = member && err == nil; !c.view.member {
+	if !c.view.member {
 		c.set(types.ConsensusRelationFollower, types.StatusActive)
 	}
 }

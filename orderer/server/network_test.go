@@ -43,6 +43,8 @@ type network struct {
 	t      testing.TB
 	broker string
 	ports  []int // of orderers 0 to 2
+
+	leaderCheckInterval time.Duration // 0 means the default
 }
 
 func newNetwork(t testing.TB) *network {
@@ -189,6 +191,7 @@ func (n *network) launchWith(i int, more string, change func(*localconfig.TopLev
 	go func() {
 		defer close(r.ended)
 		options := Options{Logging: logging, Serving: func(a Addresses) { r.addresses = a; close(r.serving) }}
+		options.leaderCheckInterval = n.leaderCheckInterval
 		option(&options)
 		r.err = Run(ctx, conf, options)
 	}()

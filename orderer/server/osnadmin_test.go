@@ -19,7 +19,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"raftmig/orderer/localconfig"
 	"raftmig/orderer/protoutil"
 	"raftmig/orderer/server/fixture"
 )
@@ -40,7 +39,7 @@ ChannelParticipation: {Enabled: true, MaxRequestBodySize: 1 MB}
 
 func (n *network) startAdministered(i int) *administered {
 	port := freePort(n.t)
-	r := n.await(n.launchChanged(i, n.withAdmin(i, port), func(c *localconfig.TopLevel) { c.General.BootstrapMethod = "none" }))
+	r := n.await(n.launchChanged(i, n.withAdmin(i, port), withoutBootstrap))
 	return &administered{r, fmt.Sprintf("localhost:%d", port)}
 }
 
@@ -49,7 +48,8 @@ func (n *network) startFabricAdministered(i int) *administered {
 	binary, port := fabricBinary(n.t, "orderer"), freePort(n.t)
 	dir := n.Path(fmt.Sprintf("fabric%d", i))
 	require.NoError(n.t, os.MkdirAll(dir, 0o755))
-	text := n.config(i, "") + "  TLS: {Enabled: false}\n" + n.withAdmin(i, port)
+	text := strings.Replace(n.config(i, ""), "Consensus: {", "Consensus: {EvictionSuspicion: 1s, ", 1)
+	text += "  TLS: {Enabled: false}\n" + n.withAdmin(i, port)
 	require.NoError(n.t, os.WriteFile(filepath.Join(dir, "orderer.yaml"), []byte(text), 0o600))
 	cmd := exec.Command(binary)
 	cmd.Env = append(os.Environ(), "FABRIC_CFG_PATH="+dir, "FABRIC_LOGGING_FORMAT="+plainFormat, "ORDERER_GENERAL_BOOTSTRAPMETHOD=none")
@@ -189,7 +189,7 @@ func TestTheParticipationAPIAnswersAsARealOrdererDoes(t *testing.T) {
 
 	// ours goes, comes back as a follower, and is made a consenter again
 	real.setConsenters(0, 2)
-	require.Eventually(t, func() bool { return strings.Contains(ours.osnadmin("list", "-c", "ch1"), `"follower"`) }, patience, tick)
+	ours.follows()
 	require.Equal(t, "Status: 204\n\n", ours.osnadmin("remove", "-c", "ch1"))
 	osnadmin("remove", "-c", "nothing")
 	last := real.setConsenters(0, 2)
@@ -204,19 +204,38 @@ func TestTheParticipationAPIAnswersAsARealOrdererDoes(t *testing.T) {
 
 	// the same for the real one, on blocks of ours
 	ours.setConsenters(2, 1)
-	require.Eventually(t, func() bool { return strings.Contains(real.osnadmin("list", "-c", "ch1"), `"follower"`) }, patience, tick)
+	real.follows()
 	ours.setConsenters(2, 1, 0)
 	require.Eventually(t, func() bool {
 		_, status := real.deliver("ch1", n.OrdererAdmin(), newestOnly)
 		return status == cb.Status_SUCCESS
 	}, patience, tick)
 	real.ordered("and again", ours.running, third.running)
+
+	// the folders change hands
+	real.stop()
+	<-real.ended
+	ours.shutdown()
+	pair = []*administered{n.startAdministered(0), n.startFabricAdministered(1)}
+	real, ours = pair[1], pair[0]
+	for i, a := range pair {
+		a.ordered(fmt.Sprint("in other hands ", i), real.running, ours.running, third.running)
+	}
 	for _, a := range append(pair, third) {
 		require.Equal(t, "Status: 204\n\n", a.osnadmin("remove", "-c", "ch1"))
 	}
 	require.Equal(t, cb.Status_BAD_REQUEST, same2(t, pair, func(a *administered) *ab.BroadcastResponse {
 		return a.broadcast(n.Message("ch1", n.OrgUser("User1"), "x"))
 	}).Status)
+}
+
+// follows waits until the node has noticed that it is no consenter of ch1 any
+// more. A real one that the leader did not tell looks every 10 seconds.
+func (a *administered) follows() {
+	a.t.Helper()
+	require.Eventually(a.t, func() bool {
+		return strings.Contains(a.osnadmin("list", "-c", "ch1"), `"follower"`)
+	}, 2*patience, 5*tick)
 }
 
 // same2 compares two answers of Broadcast.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
@@ -25,7 +26,8 @@ import (
 
 // newNetworkWithout is a network without Kafka and without a system channel.
 func newNetworkWithout(t testing.TB) *network {
-	n := &network{Network: fixture.New(t), t: t}
+	// a node that is removed may not hear of it from the leader (spec 4.9)
+	n := &network{Network: fixture.New(t), t: t, leaderCheckInterval: 100 * time.Millisecond}
 	for range 3 {
 		n.ports = append(n.ports, freePort(t))
 	}
@@ -36,7 +38,12 @@ const withParticipation = "Admin: {ListenAddress: 127.0.0.1:0}\nChannelParticipa
 
 // startWithout runs orderer i without a bootstrap file and waits until it serves.
 func (n *network) startWithout(i int) *running {
-	return n.await(n.launchChanged(i, withParticipation, func(c *localconfig.TopLevel) { c.General.BootstrapMethod = "none" }))
+	return n.await(n.launchChanged(i, withParticipation, withoutBootstrap))
+}
+
+func withoutBootstrap(c *localconfig.TopLevel) {
+	c.General.BootstrapMethod = "none"
+	c.Consensus.EvictionSuspicion = time.Second
 }
 
 // call uses the channel participation API: the status and the body.
@@ -236,4 +243,56 @@ func TestALifeWithoutASystemChannel(t *testing.T) {
 	o[2] = n.startWithout(2)
 	o[2].becomes("ch1", types.ConsensusRelationConsenter, types.StatusActive, 2)
 	o[2].ordered("eighth", o[0], o[1])
+}
+
+// A consenter that removes a channel and joins it again, without having been
+// taken out of the consenters, has lost its log. It orders again as soon as the
+// leader has sent it one.
+func TestAConsenterThatComesBackWithoutItsLog(t *testing.T) {
+	n := newNetworkWithout(t)
+	o := []*running{n.startWithout(0), n.startWithout(1), n.startWithout(2)}
+	genesis := n.AppGenesis("ch1", 3, n.ports...)
+	for _, r := range o {
+		r.joins(genesis, types.ConsensusRelationConsenter, types.StatusActive, 1)
+	}
+	o[0].ordered("first", o[1:]...)
+	block := o[0].changeConsensus("ch1", func(c *ab.ConsensusType) { c.Metadata = touched(t, c.Metadata) })
+	for _, i := range []int{1, 0, 2} { // one of them leads
+		r := o[i]
+		r.removes("ch1")
+		r.joins(block, types.ConsensusRelationConsenter, types.StatusOnBoarding, 0)
+		r.awaitLog("Created and started channel ch1")
+		o[(i+1)%3].ordered(fmt.Sprint("without ", i), o...)
+		r.ordered(fmt.Sprint("with ", i), o...)
+	}
+}
+
+// A consenter that was evicted while it was down finds out that nobody leads it,
+// asks, and follows; one that was evicted and added again comes back under its
+// new Raft ID, although its own ledger named it a consenter all the time (spec
+// 4.9, Fabric's issue 3992).
+func TestAConsenterThatWasEvictedWhileItWasDown(t *testing.T) {
+	n := newNetworkWithout(t)
+	o := []*running{n.startWithout(0), n.startWithout(1), n.startWithout(2)}
+	genesis := n.AppGenesis("ch1", 3, n.ports...)
+	for _, r := range o {
+		r.joins(genesis, types.ConsensusRelationConsenter, types.StatusActive, 1)
+	}
+	o[0].ordered("first", o[1:]...)
+	o[1].shutdown()
+	o[0].setConsenters(0, 2)
+	added := o[0].setConsenters(0, 2, 1)
+	o[1] = n.startWithout(1)
+	o[1].becomes("ch1", types.ConsensusRelationConsenter, types.StatusActive, added.Header.Number+1)
+	o[1].ordered("evicted and added again", o[0], o[2])
+
+	o[1].shutdown()
+	evicting := o[0].setConsenters(0, 2)
+	o[0].ordered("without it", o[2])
+	o[1] = n.startWithout(1)
+	o[1].becomes("ch1", types.ConsensusRelationFollower, types.StatusActive, evicting.Header.Number+2)
+	require.Contains(t, o[1].log.String(), "Detected our own eviction from the channel in block")
+	o[1].shutdown()
+	o[1] = n.startWithout(1)
+	o[1].becomes("ch1", types.ConsensusRelationFollower, types.StatusActive, evicting.Header.Number+2)
 }

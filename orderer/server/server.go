@@ -50,6 +50,8 @@ type Options struct {
 	// firstLook is the pause before inactive channels are looked at; 0 means the
 	// default. For tests.
 	firstLook time.Duration
+	// leaderCheckInterval is etcdraft's option of that name, for tests.
+	leaderCheckInterval time.Duration
 }
 
 // Addresses are where a running orderer listens, as host:port; empty if it
