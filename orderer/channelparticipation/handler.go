@@ -124,6 +124,9 @@ func (h *Handler) readJoinBlock(w http.ResponseWriter, r *http.Request) (*cb.Blo
 	if err := proto.Unmarshal(b, block); err != nil {
 		return nil, fmt.Errorf("cannot unmarshal file part %s into a block: %w", FormDataConfigBlockKey, err)
 	}
+	if block.Metadata == nil {
+		block.Metadata = &cb.BlockMetadata{}
+	}
 	return block, nil
 }
 

@@ -208,6 +208,22 @@ func TestJoiningWithAGenesisBlock(t *testing.T) {
 	require.True(t, p.logged("Registrar initializing without a system channel, number of application channels: 2, with 1 consensus.Chain(s) and 1 follower.Chain(s)"))
 }
 
+// Tools differ in how many empty slots they give a genesis block.
+func TestJoiningWithFewerMetadataSlots(t *testing.T) {
+	for slots := range 5 {
+		p := newParticipant(t)
+		require.NoError(t, p.begin())
+		block := p.genesis("ch1")
+		block.Metadata.Metadata = block.Metadata.Metadata[:slots]
+		info, err := p.r.JoinChannel("ch1", block, true)
+		require.NoError(t, err, "%d slots", slots)
+		require.Equal(t, uint64(1), info.Height)
+		require.NoError(t, p.r.Halt(time.Minute))
+		require.NoError(t, p.begin(), "%d slots", slots)
+		require.Equal(t, types.StatusActive, p.info("ch1").Status)
+	}
+}
+
 // A join that is cut short anywhere after the join block was saved is finished
 // at the next start; before, nothing has happened.
 func TestAJoinCutShortIsFinished(t *testing.T) {
