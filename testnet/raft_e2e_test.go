@@ -2,16 +2,13 @@ package testnet
 
 import (
 	"context"
-	"fmt"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"raftmig/orderer/fabrictest"
 	"raftmig/testnet/load"
 	"raftmig/testnet/validate"
 )
@@ -76,24 +73,4 @@ func TestAMigratedNetworkNeedsNoBrokersAndItsNodesAgreeAfterTheyDied(t *testing.
 	require.Zero(t, r.Duplicated)
 	require.GreaterOrEqual(t, r.Committed, 80)
 	t.Logf("%+v", r.Counts)
-}
-
-func TestInteropAMixedNetworkOrdersMigratesAndFailsOver(t *testing.T) {
-	bin := fabrictest.Dir(t, "orderer")
-	for _, fabric := range [][]string{{"orderer2"}, {"orderer0", "orderer1"}} {
-		t.Run(fmt.Sprint(fabric), func(t *testing.T) {
-			ctx, n := running(t, Spec{OrdererBin: filepath.Join(bin, "orderer"), OrdererBinNodes: fabric, Channels: []string{"ch1", "ch2"}})
-			send(ctx, t, n, 60)
-			requireAgreement(ctx, t, n, 60)
-			migrate(ctx, t, n, "--ignore-check", "versions.equal")
-			send(ctx, t, n, 60)
-			requireAgreement(ctx, t, n, 120)
-			for i, node := range n.OrdererNames() {
-				require.NoError(t, n.Inject(ctx, FaultStop, node))
-				send(ctx, t, n, 30)
-				require.NoError(t, n.Inject(ctx, FaultStart, node))
-				requireAgreement(ctx, t, n, 150+30*i)
-			}
-		})
-	}
 }

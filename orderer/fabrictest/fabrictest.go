@@ -85,3 +85,11 @@ func parse(version string) (Release, bool) {
 	minor, errMinor := strconv.Atoi(m[2])
 	return Release{major, minor}, errMajor == nil && errMinor == nil
 }
+
+// Since skips the test where the real orderer is older than major.minor.
+func Since(t testing.TB, major, minor int, why string) {
+	t.Helper()
+	if r := Version(t); r.Before(major, minor) {
+		t.Skipf("the real Fabric is %s: %s", r, why)
+	}
+}

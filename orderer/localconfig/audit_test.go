@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"raftmig/orderer/fabrictest"
 )
 
 // leaf is a key of orderer.yaml with a value that is not its default.
@@ -146,11 +148,9 @@ var differing = regexp.MustCompile(`^(General\.BCCSP.*|Kafka\.TLS\.PrivateKey|Ka
 
 // What a real orderer prints as its configuration is what we read: every key
 // in the file, every key as a variable, and nothing but what must be there.
-func TestARealOrdererReadsTheSameConfiguration(t *testing.T) {
-	bin := os.Getenv("FABRIC_BIN_DIR")
-	if bin == "" {
-		t.Skip("FABRIC_BIN_DIR is not set: no real orderer to compare with")
-	}
+func TestInteropARealOrdererReadsTheSameConfiguration(t *testing.T) {
+	fabrictest.Since(t, 2, 5, "the keys are those of 2.5")
+	orderer := fabrictest.Bin(t, "orderer")
 	sample, err := os.ReadFile("testdata/sample.yaml")
 	require.NoError(t, err)
 	keys := allKeys()
@@ -169,7 +169,7 @@ func TestARealOrdererReadsTheSameConfiguration(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			theirs := printedBy(t, filepath.Join(bin, "orderer"), dir, tc.yaml, tc.env)
+			theirs := printedBy(t, orderer, dir, tc.yaml, tc.env)
 			c, err := Parse(filepath.Join(dir, FileName), []byte(tc.yaml), tc.env)
 			require.NoError(t, err)
 			ours := c.Flatten()

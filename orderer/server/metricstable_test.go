@@ -13,6 +13,8 @@ import (
 
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"github.com/stretchr/testify/require"
+
+	"raftmig/orderer/fabrictest"
 )
 
 // tableOfMetrics is spec 4.10: name, type and labels of what an orderer
@@ -131,8 +133,8 @@ func TestEveryMetricIsExported(t *testing.T) {
 
 // Two-node Raft networks of real orderers and of ours, used alike, export the
 // same metrics.
-func TestMetricsAreThoseOfARealOrderer(t *testing.T) {
-	fabricBinary(t, "orderer")
+func TestInteropMetricsAreThoseOfARealOrderer(t *testing.T) {
+	fabrictest.Since(t, 2, 5, "the metrics are those of 2.5")
 	exported := func(start func(n *network, i int) *running, operations func(*running) string) map[string]string {
 		n := newNetwork(t)
 		n.raftGenesis(n.RaftMetadata(n.ports[:2]...))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"raftmig/orderer/fabrictest"
 	"raftmig/orderer/localconfig"
 	"raftmig/orderer/server/fixture"
 )
@@ -73,8 +74,8 @@ var varying = regexp.MustCompile(`"time":"[^"]*"|,?"(CommitSHA|Version|Raftmig)"
 
 // The same requests get the same answers from a real orderer and from ours.
 // (It spells the level payload "Level(-2)", which it would not read again.)
-func TestTheOperationsEndpointIsLikeARealOrderers(t *testing.T) {
-	fabricBinary(t, "orderer")
+func TestInteropTheOperationsEndpointIsLikeARealOrderers(t *testing.T) {
+	fabrictest.Since(t, 2, 5, "the operations endpoint is like that of 2.5")
 	raft := func() *network {
 		n := newNetwork(t)
 		n.raftGenesis(n.RaftMetadata(n.ports[0]))
