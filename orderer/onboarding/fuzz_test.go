@@ -43,9 +43,9 @@ func FuzzPulledBlock(f *testing.F) {
 		for !isChannelConfig(config) {
 			config = chain[config.Header.Number-1]
 		}
-		v, err := newVerifier(config)
+		v, err := NewVerifier(config)
 		require.NoError(t, err)
-		if v.verify([]*cb.Block{block}) != nil || block.Header.Number == 0 {
+		if v.Verify([]*cb.Block{block}) != nil || block.Header.Number == 0 {
 			return
 		}
 		// a signature does not say of which channel a block is; that a block does
