@@ -238,18 +238,19 @@ func TestBlocksHaveTheMetadataOfFabric(t *testing.T) {
 	require.Equal(t, uint64(3), last.Header.Number)
 }
 
-// Vectors of spec A.2: slots SIGNATURES and LAST_CONFIG.
+// Vectors of spec A.2: slots SIGNATURES, LAST_CONFIG and, as 1.4 has it, ORDERER.
 func TestMetadataVectors(t *testing.T) {
 	signer := fixture.New(t).Orderer(0)
 	for _, tc := range []struct {
 		lastConfig        uint64
 		metadata          []byte
 		value, lastConfOf string
+		orderer           string
 	}{
-		{1, []byte{8, 5}, "0a020801" + "1204" + "0a020805", "0a020801"},
-		{9, nil, "0a020809", "0a020809"}, // the block that changes the type
-		{0, nil, "0a00", ""},
-		{0, []byte{8, 5}, "0a00" + "1204" + "0a020805", ""},
+		{1, []byte{8, 5}, "0a020801" + "1204" + "0a020805", "0a020801", "0a020805"},
+		{9, nil, "0a020809", "0a020809", ""}, // the block that changes the type
+		{0, nil, "0a00", "", ""},
+		{0, []byte{8, 5}, "0a00" + "1204" + "0a020805", "", "0a020805"},
 	} {
 		b := protoutil.NewBlock(1, nil)
 		require.NoError(t, sign(signer, b, tc.lastConfig, tc.metadata))
@@ -257,7 +258,7 @@ func TestMetadataVectors(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, tc.value, hex.EncodeToString(md.Value))
 		require.Equal(t, tc.lastConfOf, slot(b, cb.BlockMetadataIndex_LAST_CONFIG))
-		require.Empty(t, slot(b, cb.BlockMetadataIndex_ORDERER), "Fabric 2.x leaves it empty")
+		require.Equal(t, tc.orderer, slot(b, cb.BlockMetadataIndex_ORDERER))
 	}
 }
 
