@@ -105,10 +105,10 @@ func abortRun(cmd *cobra.Command, f networkFlags, show *showFlags, yes bool, rea
 		if readErr != nil || snapshot.Outcome == "" {
 			return errors.Join(err, readErr)
 		}
-		cmd.Printf("The run has ended: %s.\n", snapshot.Outcome)
+		cmd.Printf("The run has ended: %s.\n%s\n", snapshot.Outcome, attach{folder: folder}.afterwards())
 		return verdict(&snapshot, true)
 	}
-	seen, err := show.show(context.WithoutCancel(ctx), show.mode(true), attach{client: client, hint: "raftmig attach --runs " + string(folder)}, cmd.OutOrStdout())
+	seen, err := show.show(context.WithoutCancel(ctx), show.mode(true), attach{client: client, folder: folder}, cmd.OutOrStdout())
 	if err != nil {
 		return err
 	}

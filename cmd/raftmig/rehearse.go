@@ -190,7 +190,7 @@ func (f *rehearseFlags) drive(ctx context.Context, cmd *cobra.Command, r *rehear
 	return f.show.show(ctx, m, attach{
 		client:   client,
 		reattach: func(ctx context.Context) (runbook.Client, error) { return runner.Attach(ctx, r.Folder()) },
-		hint:     "raftmig attach --runs " + string(r.Folder()),
+		folder:   r.Folder(),
 	}, cmd.OutOrStdout())
 }
 

@@ -188,7 +188,7 @@ func attachAndShow(cmd *cobra.Command, folder runner.Folder, m mode, show *showF
 	last, err := show.show(cmd.Context(), m, attach{
 		client:   client,
 		reattach: func(ctx context.Context) (runbook.Client, error) { return runner.Attach(ctx, folder) },
-		hint:     "raftmig attach --runs " + string(folder),
+		folder:   folder,
 	}, cmd.OutOrStdout())
 	if err != nil {
 		return err

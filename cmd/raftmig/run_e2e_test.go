@@ -98,8 +98,9 @@ func TestARunOutlivesItsTerminalAndIsAborted(t *testing.T) {
 	r = run(t, nil, "attach", "--plain", "--read-only", "--network", file)
 	require.Contains(t, string(r.stdout)+r.stderr, "prepare.confirm")
 
-	r = run(t, nil, "abort", "--yes", "--headless", "--network", file)
+	r = run(t, nil, "abort", "--yes", "--plain", "--network", file)
 	require.Zero(t, r.code, "%s\n%s", r.stdout, r.stderr)
+	require.Contains(t, string(r.stdout)+r.stderr, "raftmig report --runs "+filepath.Join(dir, "raftmig-runs"))
 	require.Eventually(t, func() bool { return !statusOf(t, file).Driven }, waitForBlock, tick)
 	s = statusOf(t, file)
 	require.Equal(t, runbook.OutcomeRolledBack, s.Outcome)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -75,7 +76,17 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 type attach struct {
 	client   runbook.Client
 	reattach func(ctx context.Context) (runbook.Client, error)
-	hint     string
+	folder   runner.Folder
+}
+
+// command is a command about the same run.
+func (a attach) command(name string) string {
+	return "raftmig " + name + " --runs " + shellquote(string(a.folder))
+}
+
+// afterwards is what is said of a run that has ended.
+func (a attach) afterwards() string {
+	return "Evidence, and what is left to do: " + a.command("report")
 }
 
 // show shows a run until it ends or the operator leaves. It returns the last
@@ -90,14 +101,17 @@ func (f *showFlags) show(ctx context.Context, m mode, a attach, out io.Writer) (
 	case modePlain:
 		err = plain.Run(ctx, a.client, os.Stdin, out, plain.Options{
 			By: runner.Who(), ReadOnly: f.readOnly, Interactive: isTerminal(os.Stdin),
-			AttachHint: a.hint, Last: keep,
+			AttachHint: a.command("attach"), Last: keep,
 		})
 	default:
 		err = tui.Run(ctx, a.client, tui.Options{
 			NoColor: f.noColor || os.Getenv("NO_COLOR") != "", ASCII: f.ascii, SlowLink: f.slowLink,
 			ReadOnly: f.readOnly, By: runner.Who(),
-			Reattach: a.reattach, AttachHint: a.hint, Last: keep,
+			Reattach: a.reattach, AttachHint: a.command("attach"), Last: keep,
 		})
+	}
+	if m != modeHeadless && err == nil && last != nil && last.Outcome != "" {
+		fmt.Fprintln(out, a.afterwards())
 	}
 	return last, err
 }
