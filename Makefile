@@ -14,10 +14,10 @@ RACE_PKGS ?= $(shell $(GO) list ./orderer/blockledger/... ./orderer/broadcast/..
 UNIT_PKGS ?= $(filter-out $(RACE_PKGS),$(shell $(GO) list ./...))
 
 .DEFAULT_GOAL := help
-.PHONY: help build test unit race e2e torture kafka rehearse lint fmt fuzz golden cover bench microbench clean
+.PHONY: help build test unit race e2e torture kafka kafka-faults rehearse lint fmt fuzz golden cover bench microbench clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the one static binary into bin/
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/raftmig
@@ -47,6 +47,9 @@ $(KAFKA)/libs/.complete: testnet/apache/pom.xml
 	@rm -rf $(KAFKA)/libs && mkdir -p $(KAFKA)
 	mvn -B -q -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath $(KAFKA))/libs
 	@touch $@
+
+kafka-faults: kafka build ## brokers and ZooKeeper nodes die in every phase, on real Kafka (about half an hour)
+	RAFTMIG_BIN=$(abspath $(BIN)) RAFTMIG_KAFKA_REQUIRED=1 RAFTMIG_KAFKA_FAULTS=1 RAFTMIG_EVERY_PHASE=1 $(GO) test -count=1 -v -timeout 150m -run 'TestRealKafka|TestTheBrokersDie' ./cmd/raftmig
 
 lint: ## formatting and vet
 	@test -z "$$(gofmt -l cmd fabricops orderer runbook testnet tui)" || { gofmt -l cmd fabricops orderer runbook testnet tui; echo 'run: make fmt'; exit 1; }

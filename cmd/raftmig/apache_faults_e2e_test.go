@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/stretchr/testify/require"
 
 	"raftmig/testnet"
+	"raftmig/testnet/apache"
 )
 
 // A broker, the controller's ZooKeeper leader or follower, and more brokers
@@ -71,4 +74,66 @@ func TestRealKafkaLosesNodesAndTheOrderersGoOn(t *testing.T) {
 	require.Zero(t, m.code, m.stderr)
 	require.Equal(t, "migrated", m.document(t).Result)
 	require.DirExists(t, filepath.Join(dir, "backups"))
+}
+
+// The controller and the leader of a channel's partition are killed while
+// transactions are on their way; an orderer that was down for long catches up;
+// and in the end retention eats what the orderers need.
+func TestRealKafkaElectsInMidStreamAndAnOrdererCatchesUp(t *testing.T) {
+	home := kafkaHome(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	defer cancel()
+	f := newFaultNet(t, ctx, testnet.Spec{Kafka: testnet.KafkaApache, KafkaHome: home, Orderers: 3, Channels: []string{"ch1"}})
+	for what, find := range map[string]func(sarama.Client) (*sarama.Broker, error){
+		"controller":          func(c sarama.Client) (*sarama.Broker, error) { return c.Controller() },
+		"leader of partition": func(c sarama.Client) (*sarama.Broker, error) { return c.Leader("ch1", 0) },
+	} {
+		victim := brokerName(t, f.Network, find)
+		killed := make(chan error, 1)
+		go func() {
+			// In mid-stream: as soon as the first of the transactions is in a block.
+			before, err := f.Validate()
+			for err == nil {
+				now, e := f.Validate()
+				if err = e; err != nil || now.Committed > before.Committed {
+					break
+				}
+				select {
+				case <-ctx.Done():
+					err = ctx.Err()
+				case <-time.After(tick):
+				}
+			}
+			killed <- errors.Join(err, f.Inject(ctx, testnet.FaultKill, victim))
+		}()
+		begun := time.Now()
+		f.load(t, ctx, 150)
+		require.NoError(t, <-killed, what)
+		f.load(t, ctx, 10)
+		t.Logf("%s %s killed in mid-stream: 160 transactions in %.1fs", what, victim, time.Since(begun).Seconds())
+		require.NoError(t, f.Inject(ctx, testnet.FaultStart, victim))
+	}
+	require.NoError(t, f.Inject(ctx, testnet.FaultStop, "orderer2"))
+	f.load(t, ctx, 400)
+	begun := time.Now()
+	require.NoError(t, f.Inject(ctx, testnet.FaultStart, "orderer2"))
+	rep, err := f.AwaitAgreement(ctx)
+	require.NoError(t, err)
+	require.True(t, rep.OK(), "%+v", rep)
+	require.Equal(t, f.sent, rep.Committed)
+	t.Logf("an orderer caught up with 400 transactions in %.1fs", time.Since(begun).Seconds())
+	requireRetentionIsFoundBefore(t, ctx, f.Network)
+}
+
+// brokerName is the name of the broker that the cluster tells.
+func brokerName(t *testing.T, n *testnet.Network, find func(sarama.Client) (*sarama.Broker, error)) string {
+	t.Helper()
+	cfg := sarama.NewConfig()
+	cfg.Version = sarama.V1_0_0_0
+	client, err := sarama.NewClient(n.Inventory.KafkaAddresses(), cfg)
+	require.NoError(t, err)
+	defer client.Close() //nolint:errcheck // it was only asked
+	b, err := find(client)
+	require.NoError(t, err)
+	return apache.BrokerName(int(b.ID()))
 }
