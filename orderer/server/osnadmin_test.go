@@ -117,10 +117,10 @@ func multipartOf(t testing.TB, parts ...[3]string) (map[string]string, []byte) {
 	return map[string]string{"Content-Type": w.FormDataContentType()}, b.Bytes()
 }
 
-// TestTheParticipationAPIAnswersAsARealOrdererDoes sends the same requests to a
+// TestInteropTheParticipationAPIAnswersAsARealOrdererDoes sends the same requests to a
 // real orderer and to ours, which order a channel together, and lets osnadmin
 // join, list and remove channels on both.
-func TestTheParticipationAPIAnswersAsARealOrdererDoes(t *testing.T) {
+func TestInteropTheParticipationAPIAnswersAsARealOrdererDoes(t *testing.T) {
 	fabricBinary(t, "osnadmin") // there are none before the API
 	n := newNetworkWithout(t)
 	real, ours, third := n.startFabricAdministered(0), n.startAdministered(1), n.startAdministered(2)
