@@ -20,11 +20,12 @@ import (
 func (n *Network) HistoryFile() string { return filepath.Join(n.Dir, "load", "history.jsonl") }
 
 // Traffic says what Load sends. Zero values take package load's defaults; no
-// channels means all application channels.
+// channels means all application channels, no nodes all orderers.
 type Traffic struct {
 	Channels     []string
-	Transactions int // in all
-	Size         int // bytes of content each
+	Nodes        []string // that transactions are sent to, in turn
+	Transactions int      // in all
+	Size         int      // bytes of content each
 	Streams      int
 	Resend       load.Resend
 	Progress     func(done int)
@@ -54,10 +55,19 @@ func (n *Network) Load(ctx context.Context, t Traffic) (*load.Result, error) {
 			return nil, fmt.Errorf("the network has no channel %q", want)
 		}
 	}
+	nodes := n.OrdererNames()
+	for _, want := range t.Nodes {
+		if !slices.Contains(nodes, want) {
+			return nil, fmt.Errorf("the network has no orderer %q", want)
+		}
+	}
+	if len(t.Nodes) > 0 {
+		nodes = t.Nodes
+	}
 	pool := dial.New(n.Inventory.Orderers, nil)
 	defer pool.Close() //nolint:errcheck // nothing is lost with a connection
 	return load.Run(ctx, broadcast.New(pool), load.Options{
-		Channels: names, Nodes: n.OrdererNames(), Transactions: t.Transactions, Size: t.Size, Streams: t.Streams, Resend: t.Resend,
+		Channels: names, Nodes: nodes, Transactions: t.Transactions, Size: t.Size, Streams: t.Streams, Resend: t.Resend,
 		Signer:  func(channel string) protoutil.Signer { return signers[channel] },
 		History: n.HistoryFile(), Progress: t.Progress,
 	})
