@@ -187,3 +187,43 @@ func TestRealKafkaDiesInEveryPhaseAndTheRunEndsOnKafka(t *testing.T) {
 		"a broker": {"kafka0"}, "every broker": {"kafka0", "kafka1", "kafka2", "kafka3"}, "a ZooKeeper node": {"zookeeper1"},
 	}, steps)
 }
+
+// killed kills every process of the network with kill -9, takes it down, which
+// finds nothing to stop and cleans up, and starts it again: nothing
+// acknowledged is lost.
+func (f *faultNet) killed(t *testing.T, ctx context.Context) {
+	t.Helper()
+	s, err := f.Status(ctx)
+	require.NoError(t, err)
+	for _, p := range s.Nodes {
+		require.True(t, p.Running, p.Name)
+		require.NoError(t, f.Inject(ctx, testnet.FaultKill, p.Name))
+	}
+	r := run(t, nil, "testnet", "down", "--dir", f.dir)
+	require.Zero(t, r.code, r.stderr)
+	s, err = f.Status(ctx)
+	require.NoError(t, err)
+	for _, p := range s.Nodes {
+		require.False(t, p.Running, p.Name)
+	}
+	r = run(t, nil, "testnet", "up", "--dir", f.dir)
+	require.Zero(t, r.code, r.stderr)
+	f.load(t, ctx, 4)
+	rep, err := f.AwaitAgreement(ctx)
+	require.NoError(t, err)
+	require.True(t, rep.OK(), "%+v", rep)
+	require.Equal(t, f.sent, rep.Acknowledged)
+}
+
+func TestEverythingIsKilledAndTheNetworkComesBack(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	newFaultNet(t, ctx, testnet.Spec{Orderers: 3, Channels: []string{"ch1"}}).killed(t, ctx)
+}
+
+func TestRealKafkaIsKilledAndTheNetworkComesBack(t *testing.T) {
+	home := kafkaHome(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	newFaultNet(t, ctx, testnet.Spec{Kafka: testnet.KafkaApache, KafkaHome: home, Orderers: 3, Channels: []string{"ch1"}}).killed(t, ctx)
+}
