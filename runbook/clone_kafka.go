@@ -23,7 +23,7 @@ func cloneKafka(k KafkaFacts) KafkaFacts {
 	k.Topics = slices.Clone(k.Topics)
 	for i := range k.Topics {
 		t := &k.Topics[i]
-		t.Partitions = slices.Clone(t.Partitions)
+		t.Partitions, t.Settings = slices.Clone(t.Partitions), maps.Clone(t.Settings)
 		for j := range t.Partitions {
 			p := &t.Partitions[j]
 			p.Replicas, p.InSync = slices.Clone(p.Replicas), slices.Clone(p.InSync)

@@ -51,6 +51,9 @@ type VersionRange struct {
 type KafkaTopic struct {
 	Name       string           `json:"name"`
 	Partitions []KafkaPartition `json:"partitions,omitempty"`
+	// Settings are those in force for the topic, its own or the brokers', by
+	// their name for topics (retention.ms); Kafka's own defaults are left out.
+	Settings map[string]string `json:"settings,omitempty"`
 }
 
 // KafkaPartition is a partition of a topic; Leader is -1 if it has none,

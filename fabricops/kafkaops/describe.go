@@ -21,6 +21,12 @@ var settings = []string{
 	"log.dirs", "log.dir", "zookeeper.connect",
 }
 
+// topicSettings are those that a topic may have in place of the brokers', and
+// that the preflight judges.
+var topicSettings = []string{
+	"cleanup.policy", "retention.ms", "retention.bytes", "unclean.leader.election.enable", "min.insync.replicas", "max.message.bytes",
+}
+
 // Describe asks the cluster for its live brokers with their settings, and for
 // the topics. It changes nothing, and says in Error what it could not learn.
 func (c *Cluster) Describe(ctx context.Context, topics []string) *runbook.KafkaFacts {
@@ -97,6 +103,7 @@ func (c *Cluster) describe(topics []string) *runbook.KafkaFacts {
 		}
 		f.Topics = append(f.Topics, t)
 	}
+	errs = append(errs, askTopics(client, f.Topics))
 	if err := errors.Join(errs...); err != nil {
 		f.Error = err.Error()
 	}
@@ -125,6 +132,44 @@ func askSettings(b *sarama.Broker, cfg *sarama.Config) (map[string]string, error
 		}
 	}
 	return out, nil
+}
+
+// askTopics asks for the settings that are in force for topics, those that are
+// Kafka's own defaults left out.
+func askTopics(client sarama.Client, topics []runbook.KafkaTopic) error {
+	r := &sarama.DescribeConfigsRequest{}
+	for _, t := range topics {
+		if len(t.Partitions) > 0 {
+			r.Resources = append(r.Resources, &sarama.ConfigResource{Type: sarama.TopicResource, Name: t.Name, ConfigNames: topicSettings})
+		}
+	}
+	if len(r.Resources) == 0 {
+		return nil
+	}
+	controller, err := client.Controller() // any broker would do
+	if err != nil {
+		return fmt.Errorf("asking for the settings of topics: %w", err)
+	}
+	answer, err := controller.DescribeConfigs(r)
+	if err != nil {
+		return fmt.Errorf("asking for the settings of topics: %w", err)
+	}
+	for _, res := range answer.Resources {
+		i := slices.IndexFunc(topics, func(t runbook.KafkaTopic) bool { return t.Name == res.Name })
+		if i < 0 || res.ErrorCode != 0 {
+			continue
+		}
+		for _, c := range res.Configs {
+			if c.Default || c.Value == "" || !slices.Contains(topicSettings, c.Name) {
+				continue
+			}
+			if topics[i].Settings == nil {
+				topics[i].Settings = map[string]string{}
+			}
+			topics[i].Settings[c.Name] = c.Value
+		}
+	}
+	return nil
 }
 
 // askRequests asks a broker, to which there is a connection, which versions of

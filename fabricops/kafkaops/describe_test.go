@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"raftmig/fabricops/kafkaops"
+	"raftmig/runbook"
 	"raftmig/testnet/broker"
 )
 
@@ -21,7 +22,10 @@ func TestAClusterDescribesItselfAndTheTopicsOfChannels(t *testing.T) {
 	admin, err := sarama.NewClusterAdmin(c.Addresses(), cfg)
 	require.NoError(t, err)
 	defer admin.Close()
-	require.NoError(t, admin.CreateTopic("ch1", &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 3}, false))
+	forever := "-1"
+	require.NoError(t, admin.CreateTopic("ch1", &sarama.TopicDetail{
+		NumPartitions: 1, ReplicationFactor: 3, ConfigEntries: map[string]*string{"retention.ms": &forever},
+	}, false))
 
 	f := cluster(c.Addresses()...).Describe(t.Context(), []string{"ch1", "ch2"})
 	require.Empty(t, f.Error)
@@ -30,6 +34,9 @@ func TestAClusterDescribesItselfAndTheTopicsOfChannels(t *testing.T) {
 	require.Equal(t, "2", f.Brokers[3].Settings["min.insync.replicas"])
 	require.Len(t, f.Topics, 2)
 	require.Len(t, f.Topics[0].Partitions, 1)
+	require.Equal(t, "-1", f.Topics[0].Settings["retention.ms"])
+	require.Equal(t, "2", f.Topics[0].Settings["min.insync.replicas"], "the brokers' is in force")
+	require.Equal(t, runbook.VersionRange{Min: 3, Max: 13}, f.Brokers[2].Requests[runbook.RequestProduce])
 	p := f.Topics[0].Partitions[0]
 	require.Len(t, p.Replicas, 3)
 	require.ElementsMatch(t, p.Replicas, p.InSync)

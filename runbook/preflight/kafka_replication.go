@@ -1,6 +1,10 @@
 package preflight
 
-import "raftmig/runbook"
+import (
+	"strconv"
+
+	"raftmig/runbook"
+)
 
 var kafkaReplication = check{
 	id:    "kafka.replication",
@@ -17,6 +21,11 @@ var kafkaReplication = check{
 				out = append(out, doubtful("broker %d has min.insync.replicas=%d", b.ID, m))
 			} else if ok && m > least {
 				least = m
+			}
+		}
+		for _, t := range k.Topics {
+			if m, err := strconv.Atoi(t.Settings["min.insync.replicas"]); err == nil && m < 2 {
+				out = append(out, doubtful("%s has min.insync.replicas=%d", t.Name, m))
 			}
 		}
 		eachPartition(k, func(topic string, p runbook.KafkaPartition) {

@@ -2,6 +2,8 @@ package preflight
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"raftmig/runbook"
 )
@@ -14,13 +16,33 @@ var kafkaRetention = check{
 	ok: say("nothing is deleted"),
 	judge: kafkaPart(func(_ runbook.Facts, k *runbook.KafkaFacts) []complaint {
 		var out []complaint
+		told := len(k.Topics) > 0
+		for _, t := range k.Topics {
+			told = told && (len(t.Partitions) == 0 || t.Settings["retention.ms"] != "")
+			out = append(out, topicRetention(t)...)
+		}
 		for _, b := range k.Brokers {
-			if limit := retention(b); limit != "" {
+			// What is in force for the topics counts, where that is told.
+			if limit := retention(b); limit != "" && !told {
 				out = append(out, doubtful("broker %d deletes records: %s", b.ID, limit))
 			}
 		}
 		return out
 	}),
+}
+
+// topicRetention judges what is in force for one topic. Compaction keeps the
+// last record of each key, and Fabric writes all records with one key.
+func topicRetention(t runbook.KafkaTopic) []complaint {
+	if policy := t.Settings["cleanup.policy"]; strings.Contains(policy, "compact") {
+		return []complaint{bad("%s: cleanup.policy=%s keeps only the last of its records, for they have one key", t.Name, policy)}
+	}
+	for _, name := range []string{"retention.ms", "retention.bytes"} {
+		if v, err := strconv.ParseInt(t.Settings[name], 10, 64); err == nil && v >= 0 {
+			return []complaint{doubtful("%s: records are deleted: %s=%d", t.Name, name, v)}
+		}
+	}
+	return nil
 }
 
 // retention returns the setting by which a broker deletes records, "" if it

@@ -1,6 +1,10 @@
 package preflight
 
-import "raftmig/runbook"
+import (
+	"strconv"
+
+	"raftmig/runbook"
+)
 
 var kafkaSizes = check{
 	id:    "kafka.sizes",
@@ -30,6 +34,14 @@ var kafkaSizes = check{
 			}
 			if hasMessage && hasRequest && message > request {
 				out = append(out, doubtful("broker %d: message.max.bytes=%d is above socket.request.max.bytes=%d", b.ID, message, request))
+			}
+		}
+		for _, t := range k.Topics {
+			for _, c := range f.Channels {
+				v, err := strconv.ParseInt(t.Settings["max.message.bytes"], 10, 64)
+				if err == nil && c.Name == t.Name && int64(c.AbsoluteMaxBytes) >= v {
+					out = append(out, doubtful("%s: max.message.bytes=%d of its topic is not above its AbsoluteMaxBytes %d", t.Name, v, c.AbsoluteMaxBytes))
+				}
 			}
 		}
 		return out

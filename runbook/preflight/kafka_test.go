@@ -24,6 +24,9 @@ func TestABrokenKafkaIsFoundByExactlyOneCheck(t *testing.T) {
 			}
 		}
 	}
+	topic := func(name, value string) func(*runbook.Facts) {
+		return func(f *runbook.Facts) { f.Kafka.Topics[1].Settings = map[string]string{name: value} }
+	}
 	zooKeeper := func(nodes int) func(*runbook.Facts) {
 		return func(f *runbook.Facts) {
 			f.Brokers = f.Brokers[:4]
@@ -84,6 +87,18 @@ func TestABrokenKafkaIsFoundByExactlyOneCheck(t *testing.T) {
 		{"kafka.retention", "milliseconds", set("log.retention.ms", "604800000"), warn, "broker 2 deletes records: log.retention.ms=604800000"},
 		{"kafka.retention", "Kafka's default of hours", func(f *runbook.Facts) { delete(f.Kafka.Brokers[0].Settings, "log.retention.ms") }, warn, "log.retention.hours=168"},
 		{"kafka.retention", "by size", set("log.retention.bytes", "1073741824"), warn, "log.retention.bytes=1073741824"},
+		{"kafka.retention", "a topic of its own", topic("retention.ms", "604800000"), warn, "ch1: records are deleted: retention.ms=604800000"},
+		{"kafka.retention", "a topic by size", topic("retention.bytes", "1"), warn, "retention.bytes=1"},
+		{"kafka.retention", "a topic that is compacted", topic("cleanup.policy", "compact,delete"), fatal, "ch1: cleanup.policy=compact,delete keeps only the last"},
+		{"kafka.retention", "brokers delete, the topics are excepted", func(f *runbook.Facts) {
+			setAll("log.retention.ms", "604800000")(f)
+			for i := range f.Kafka.Topics {
+				f.Kafka.Topics[i].Settings = map[string]string{"retention.ms": "-1"}
+			}
+		}, ok, ""},
+		{"kafka.unclean-election", "for a topic", topic("unclean.leader.election.enable", "true"), fatal, "ch1 has unclean"},
+		{"kafka.replication", "M is 1 for a topic", topic("min.insync.replicas", "1"), warn, "ch1 has min.insync.replicas=1"},
+		{"kafka.sizes", "messages of a topic smaller than blocks", topic("max.message.bytes", "1048588"), warn, "ch1: max.message.bytes=1048588"},
 
 		{"kafka.offsets", "records are gone that every orderer has", partition(func(p *runbook.KafkaPartition) { p.Earliest = 17 }), warn, "ch1: the first 17 records are gone"},
 		{"kafka.offsets", "retention has eaten the offset", partition(func(p *runbook.KafkaPartition) { p.Earliest = 21 }), fatal, "ch1: orderer0 has offset 19, the first that Kafka still has is 21"},

@@ -15,6 +15,11 @@ var kafkaUnclean = check{
 				out = append(out, bad("broker %d has unclean.leader.election.enable=true", b.ID))
 			}
 		}
+		for _, t := range k.Topics {
+			if t.Settings["unclean.leader.election.enable"] == "true" {
+				out = append(out, bad("%s has unclean.leader.election.enable=true", t.Name))
+			}
+		}
 		return out
 	}),
 }
