@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	cb "github.com/hyperledger/fabric-protos-go/common"
-	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -45,14 +44,18 @@ func (n *network) startAdministered(i int) *administered {
 
 // startFabricAdministered runs a real orderer, which has to know the API.
 func (n *network) startFabricAdministered(i int) *administered {
+	return n.startFabricAdministeredBy(i, "none")
+}
+
+func (n *network) startFabricAdministeredBy(i int, bootstrapMethod string) *administered {
 	binary, port := fabricBinary(n.t, "orderer"), freePort(n.t)
 	dir := n.Path(fmt.Sprintf("fabric%d", i))
 	require.NoError(n.t, os.MkdirAll(dir, 0o755))
 	text := strings.Replace(n.config(i, ""), "Consensus: {", "Consensus: {EvictionSuspicion: 1s, ", 1)
-	text += "  TLS: {Enabled: false}\n" + n.withAdmin(i, port)
+	text += "  Topic: {ReplicationFactor: 1}\n  TLS: {Enabled: false}\n" + n.withAdmin(i, port)
 	require.NoError(n.t, os.WriteFile(filepath.Join(dir, "orderer.yaml"), []byte(text), 0o600))
 	cmd := exec.Command(binary)
-	cmd.Env = append(os.Environ(), "FABRIC_CFG_PATH="+dir, "FABRIC_LOGGING_FORMAT="+plainFormat, "ORDERER_GENERAL_BOOTSTRAPMETHOD=none")
+	cmd.Env = append(os.Environ(), "FABRIC_CFG_PATH="+dir, "FABRIC_LOGGING_FORMAT="+plainFormat, "ORDERER_GENERAL_BOOTSTRAPMETHOD="+bootstrapMethod)
 	return &administered{n.startProcess(i, cmd), fmt.Sprintf("localhost:%d", port)}
 }
 
@@ -124,22 +127,8 @@ func TestInteropTheParticipationAPIAnswersAsARealOrdererDoes(t *testing.T) {
 	fabricBinary(t, "osnadmin") // there are none before the API
 	n := newNetworkWithout(t)
 	real, ours, third := n.startFabricAdministered(0), n.startAdministered(1), n.startAdministered(2)
-	pair := []*administered{real, ours}
-	same := func(name string, ask func(*administered) string) string {
-		t.Helper()
-		theirs, mine := ask(real), ask(ours)
-		t.Logf("%s: %s", name, strings.TrimSpace(theirs))
-		assert.Equal(t, theirs, mine, name)
-		return theirs
-	}
-	osnadmin := func(args ...string) string {
-		t.Helper()
-		return same(strings.Join(args, " "), func(a *administered) string { return a.osnadmin(args...) })
-	}
-	request := func(method, path string, headers map[string]string, body []byte) {
-		t.Helper()
-		same(fmt.Sprint(method, " ", path, " ", headers), func(a *administered) string { return a.request(method, path, headers, body) })
-	}
+	pair := &compared{t, real, ours}
+	osnadmin, request := pair.osnadmin, pair.request
 	genesis := n.AppGenesis("ch1", 3, n.ports...)
 	file := n.Path("ch1.block")
 	require.NoError(t, os.WriteFile(file, protoutil.MustMarshal(genesis), 0o600))
@@ -183,7 +172,7 @@ func TestInteropTheParticipationAPIAnswersAsARealOrdererDoes(t *testing.T) {
 	system := n.Path("sys.block")
 	require.NoError(t, os.WriteFile(system, protoutil.MustMarshal(n.Genesis(func(c *cb.Config) { n.SetRaft(c, n.RaftMetadata(n.ports...)) })), 0o600))
 	osnadmin("join", "-c", "syschannel", "-b", system)
-	for i, a := range append(pair, third) {
+	for i, a := range []*administered{real, ours, third} {
 		a.ordered(fmt.Sprint("together ", i), real.running, ours.running, third.running)
 	}
 
@@ -216,17 +205,120 @@ func TestInteropTheParticipationAPIAnswersAsARealOrdererDoes(t *testing.T) {
 	real.stop()
 	<-real.ended
 	ours.shutdown()
-	pair = []*administered{n.startAdministered(0), n.startFabricAdministered(1)}
-	real, ours = pair[1], pair[0]
-	for i, a := range pair {
+	ours, real = n.startAdministered(0), n.startFabricAdministered(1)
+	for i, a := range []*administered{ours, real} {
 		a.ordered(fmt.Sprint("in other hands ", i), real.running, ours.running, third.running)
 	}
-	for _, a := range append(pair, third) {
+	for _, a := range []*administered{real, ours, third} {
 		require.Equal(t, "Status: 204\n\n", a.osnadmin("remove", "-c", "ch1"))
 	}
-	require.Equal(t, cb.Status_BAD_REQUEST, same2(t, pair, func(a *administered) *ab.BroadcastResponse {
-		return a.broadcast(n.Message("ch1", n.OrgUser("User1"), "x"))
-	}).Status)
+	pair = &compared{t, real, ours}
+	pair.same("a channel that is gone", func(a *administered) string {
+		return normal(a.broadcast(n.Message("ch1", n.OrgUser("User1"), "x")))
+	})
+}
+
+// compared are a real orderer and one of ours that are asked the same.
+type compared struct {
+	t          *testing.T
+	real, ours *administered
+}
+
+func (c *compared) same(name string, ask func(*administered) string) string {
+	c.t.Helper()
+	theirs, mine := ask(c.real), ask(c.ours)
+	c.t.Logf("%s: %s", name, strings.TrimSpace(theirs))
+	assert.Equal(c.t, theirs, mine, name)
+	return theirs
+}
+
+func (c *compared) osnadmin(args ...string) string {
+	c.t.Helper()
+	return c.same(strings.Join(args, " "), func(a *administered) string { return a.osnadmin(args...) })
+}
+
+func (c *compared) request(method, path string, headers map[string]string, body []byte) {
+	c.t.Helper()
+	c.same(fmt.Sprint(method, " ", path, " ", headers), func(a *administered) string { return a.request(method, path, headers, body) })
+}
+
+// TestInteropASystemChannelInTheParticipationAPI has a real orderer and ours,
+// each alone, join a system channel, restart, create a channel and remove the
+// system channel.
+func TestInteropASystemChannelInTheParticipationAPI(t *testing.T) {
+	fabricBinary(t, "osnadmin") // there are none before the API
+	theirs, mine := newNetworkWithout(t), newNetworkWithout(t)
+	pair := &compared{t, theirs.startFabricAdministered(0), mine.startAdministered(0)}
+	join := func(channel string, block func(n *network) *cb.Block) string {
+		t.Helper()
+		return pair.same("join "+channel, func(a *administered) string {
+			file := a.Path("join.block")
+			require.NoError(t, os.WriteFile(file, protoutil.MustMarshal(block(a.network)), 0o600))
+			return a.osnadmin("join", "-c", channel, "-b", file)
+		})
+	}
+	system := func(n *network) *cb.Block {
+		return n.Genesis(func(c *cb.Config) {
+			n.SetRaft(c, n.RaftMetadata(n.ports[:1]...))
+			fixture.SetAddresses(c, fmt.Sprint("localhost:", n.ports[0]))
+		})
+	}
+	application := func(n *network) *cb.Block { return n.AppGenesis("ch2", 1, n.ports...) }
+
+	require.Contains(t, join("syschannel", system), `"inactive"`)
+	for _, args := range [][]string{{"list"}, {"list", "-c", "syschannel"}, {"remove", "-c", "ch2"}} {
+		pair.osnadmin(args...)
+	}
+	join("ch2", application)
+	join("syschannel", system)
+	pair.same("a message before the restart", func(a *administered) string {
+		return normal(a.broadcast(a.Message("syschannel", a.OrdererAdmin(), "x")))
+	})
+	pair.real.stop()
+	<-pair.real.ended
+	pair.ours.shutdown()
+	pair.real, pair.ours = theirs.startFabricAdministered(0), mine.startAdministered(0)
+	for _, a := range []*administered{pair.real, pair.ours} {
+		a.accepted(a.Creation())
+		a.blocks("ch1", a.OrgUser("User1"), 0)
+	}
+	for _, args := range [][]string{
+		{"list"}, {"list", "-c", "syschannel"}, {"list", "-c", "ch1"}, {"remove", "-c", "ch1"}, {"remove", "-c", "nothing"},
+	} {
+		pair.osnadmin(args...)
+	}
+	join("ch2", application)
+	require.Equal(t, "Status: 204\n\n", strings.TrimRight(pair.osnadmin("remove", "-c", "syschannel"), "\n")+"\n\n")
+	pair.osnadmin("list")
+	pair.osnadmin("list", "-c", "ch1")
+	pair.osnadmin("remove", "-c", "syschannel")
+	for _, a := range []*administered{pair.real, pair.ours} {
+		a.ordered("without a system channel")
+	}
+	require.Contains(t, join("ch2", application), "Status: 201")
+	pair.osnadmin("list", "-c", "ch2")
+}
+
+// TestInteropChannelsOfKafkaInTheParticipationAPI asks about channels of Kafka.
+func TestInteropChannelsOfKafkaInTheParticipationAPI(t *testing.T) {
+	fabricBinary(t, "osnadmin") // there are none before the API
+	theirs, mine := newNetwork(t), newNetwork(t)
+	pair := &compared{t, theirs.startFabricAdministeredBy(0, "file"), nil}
+	port := freePort(t)
+	pair.ours = &administered{mine.start(0, mine.withAdmin(0, port)), fmt.Sprintf("localhost:%d", port)}
+	for _, a := range []*administered{pair.real, pair.ours} {
+		a.createCh1()
+	}
+	for _, args := range [][]string{
+		{"list"}, {"list", "-c", "ch1"}, {"remove", "-c", "ch1"}, {"remove", "-c", "syschannel"},
+	} {
+		pair.osnadmin(args...)
+	}
+	pair.same("join", func(a *administered) string {
+		file := a.Path("join.block")
+		require.NoError(t, os.WriteFile(file, protoutil.MustMarshal(a.AppGenesis("ch2", 1, a.ports...)), 0o600))
+		return a.osnadmin("join", "-c", "ch2", "-b", file)
+	})
 }
 
 // follows waits until the node has noticed that it is no consenter of ch1 any
@@ -236,12 +328,4 @@ func (a *administered) follows() {
 	require.Eventually(a.t, func() bool {
 		return strings.Contains(a.osnadmin("list", "-c", "ch1"), `"follower"`)
 	}, 2*patience, 5*tick)
-}
-
-// same2 compares two answers of Broadcast.
-func same2(t *testing.T, pair []*administered, ask func(*administered) *ab.BroadcastResponse) *ab.BroadcastResponse {
-	t.Helper()
-	theirs, mine := ask(pair[0]), ask(pair[1])
-	require.Equal(t, normal(theirs), normal(mine))
-	return mine
 }
