@@ -43,14 +43,17 @@ func TestMain(m *testing.M) {
 }
 
 // startChild runs our orderer i as a process of its own, which can be killed.
-func (n *network) startChild(i int) *running {
+func (n *network) startChild(i int) *running { return n.startChildWith(i, "") }
+
+// startChildWith has more configuration, and variables of the environment.
+func (n *network) startChildWith(i int, more string, variables ...string) *running {
 	dir := n.Path(fmt.Sprintf("child%d", i))
 	require.NoError(n.t, os.MkdirAll(dir, 0o755))
-	require.NoError(n.t, os.WriteFile(filepath.Join(dir, "orderer.yaml"), []byte(n.config(i, "")), 0o600))
+	require.NoError(n.t, os.WriteFile(filepath.Join(dir, "orderer.yaml"), []byte(n.config(i, more)), 0o600))
 	self, err := os.Executable()
 	require.NoError(n.t, err)
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), childVariable+"=1", "FABRIC_CFG_PATH="+dir)
+	cmd.Env = append(append(os.Environ(), childVariable+"=1", "FABRIC_CFG_PATH="+dir), variables...)
 	return n.startProcess(i, cmd)
 }
 

@@ -49,29 +49,44 @@ func withoutBootstrap(c *localconfig.TopLevel) {
 // call uses the channel participation API: the status and the body.
 func (r *running) call(method, path, contentType string, body []byte) (int, string) {
 	r.t.Helper()
-	req, err := http.NewRequest(method, "http://"+r.addresses.Admin+"/participation/v1/channels"+path, bytes.NewReader(body))
+	code, text, err := r.try(method, path, contentType, body)
 	require.NoError(r.t, err)
+	return code, text
+}
+
+// try does as call on an orderer that may be gone.
+func (r *running) try(method, path, contentType string, body []byte) (int, string, error) {
+	req, err := http.NewRequest(method, "http://"+r.addresses.Admin+"/participation/v1/channels"+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
 	resp, err := http.DefaultClient.Do(req)
-	require.NoError(r.t, err)
+	if err != nil {
+		return 0, "", err
+	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	require.NoError(r.t, err)
-	return resp.StatusCode, string(bytes.TrimSpace(b))
+	return resp.StatusCode, string(bytes.TrimSpace(b)), err
 }
 
 func (r *running) joinWith(block *cb.Block) (int, string) {
 	r.t.Helper()
+	contentType, body := joinForm(r.t, block)
+	return r.call("POST", "", contentType, body)
+}
+
+func joinForm(t testing.TB, block *cb.Block) (contentType string, body []byte) {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	f, err := w.CreateFormFile("config-block", "config.block")
-	require.NoError(r.t, err)
+	require.NoError(t, err)
 	_, err = f.Write(protoutil.MustMarshal(block))
-	require.NoError(r.t, err)
-	require.NoError(r.t, w.Close())
-	return r.call("POST", "", w.FormDataContentType(), b.Bytes())
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return w.FormDataContentType(), b.Bytes()
 }
 
 // joins requires that the node joins as said.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
@@ -93,6 +94,68 @@ func TestARemovalCutShortIsFinished(t *testing.T) {
 	require.NoError(t, os.WriteFile(wal+"/0000000000000000-0000000000000000.wal", []byte("of another channel"), 0o600))
 	o.joins(n.AppGenesis("ch1", 1, n.ports...), types.ConsensusRelationConsenter, types.StatusActive, 1)
 	o.ordered("at last")
+}
+
+// An orderer that is killed at some moment of a join or a removal has the
+// channel whole after its next start, or not at all; what was answered holds.
+func TestKilledWhileJoiningAndRemoving(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a process some 20 times")
+	}
+	n := newNetworkWithout(t)
+	admin := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	start := func() *running {
+		o := n.startChildWith(0, "Admin: {ListenAddress: "+admin+"}\nChannelParticipation: {Enabled: true}\n", "ORDERER_GENERAL_BOOTSTRAPMETHOD=none")
+		o.addresses.Admin = admin
+		return o
+	}
+	o := start()
+	has := func() bool {
+		code, body := o.call("GET", "/ch1", "", nil)
+		require.Contains(t, []int{http.StatusOK, http.StatusNotFound}, code, body)
+		return code == http.StatusOK
+	}
+	cut, delay := map[string]int{}, map[string]time.Duration{}
+	for round := 0; round < 60 && (cut["POST"] < 5 || cut["DELETE"] < 5); round++ {
+		method, path, want := "DELETE", "/ch1", http.StatusNoContent
+		var contentType string
+		var form []byte
+		if !has() {
+			method, path, want = "POST", "", http.StatusCreated
+			contentType, form = joinForm(t, n.AppGenesis("ch1", 1, n.ports...))
+		}
+		kill := time.AfterFunc(delay[method], o.stop)
+		code, body, err := o.try(method, path, contentType, form)
+		kill.Stop()
+		o.stop()
+		<-o.ended
+		if err == nil {
+			require.Equal(t, want, code, body)
+			delay[method] = 0
+		} else {
+			cut[method]++
+			delay[method] += 3 * time.Millisecond // later and later, until it is too late
+		}
+		o = start()
+		there := has()
+		if err == nil {
+			require.Equal(t, method == "POST", there, "round %d: what was answered holds", round)
+		}
+		if there {
+			o.becomes("ch1", types.ConsensusRelationConsenter, types.StatusActive, 1)
+			o.ordered(fmt.Sprint("round ", round))
+		} else {
+			for _, dir := range []string{"chains/ch1", "etcdraft/wal/ch1", "etcdraft/snapshot/ch1", "pendingops/join/ch1.join"} {
+				if entries, err := os.ReadDir(filepath.Join(o.dir(), dir)); err == nil {
+					require.LessOrEqual(t, len(entries), 1, "%s: no more than an empty ledger", dir)
+				}
+			}
+			require.NoDirExists(t, filepath.Join(o.dir(), "etcdraft/wal/ch1"))
+		}
+	}
+	t.Logf("cut short: %v", cut)
+	require.NotZero(t, cut["POST"])
+	require.NotZero(t, cut["DELETE"])
 }
 
 // A system channel is joined on empty nodes, serves after a restart, and is
