@@ -57,7 +57,7 @@ type Options struct {
 	Report func(types.ConsensusRelation, types.Status)
 	// Pauses; 0 means the defaults.
 	PullRetryMin, PullRetryMax, HeightPollMin, HeightPollMax time.Duration
-	Logger                                                   *zap.SugaredLogger // "orderer.common.follower"
+	Logger                                                   *zap.SugaredLogger // "orderer.commmon.follower"
 }
 
 func (o *Options) setDefaults() {
@@ -205,6 +205,7 @@ func (c *Chain) run() {
 func (c *Chain) follow() (becomeConsenter bool) {
 	polls := backOff{least: c.HeightPollMin, most: c.HeightPollMax}
 	failures := backOff{least: c.PullRetryMin, most: c.PullRetryMax}
+	began := c.view.height
 	c.judge()
 	for c.ctx.Err() == nil {
 		switch next(c.view) {
@@ -224,6 +225,14 @@ func (c *Chain) follow() (becomeConsenter bool) {
 			c.pause(polls.next())
 			c.view.asked = false
 		case become:
+			if c.Evicted && c.view.height == began {
+				// nothing is new, and yet others took the chain for another node: one
+				// whose ID cannot be found out must not come and go without a pause
+				c.pause(c.HeightPollMax)
+				if c.ctx.Err() != nil {
+					return false
+				}
+			}
 			c.set(types.ConsensusRelationConsenter, types.StatusActive)
 			return true
 		}

@@ -263,6 +263,31 @@ func TestAnEvictedNodeDoesNotBelieveItsOwnLedger(t *testing.T) {
 	w.becomes(c)
 }
 
+// A chain that others take for another node although its ledger is up to date
+// comes back, but not at once, so that it does not come and go all the time.
+func TestAnEvictionWithoutNewsIsFollowedByAPause(t *testing.T) {
+	w := newWorld(t)
+	blocks := w.chain(false, true)
+	w.members[2] = true
+	w.have(blocks)
+	w.cloud.put(blocks...)
+	o := w.options(nil)
+	o.Evicted, o.HeightPollMax = true, 200*time.Millisecond
+	begin := time.Now()
+	w.becomes(w.start(o))
+	require.GreaterOrEqual(t, time.Since(begin), o.HeightPollMax)
+
+	o.HeightPollMax = time.Hour
+	c := w.start(o)
+	require.Eventually(t, func() bool {
+		asked := 0
+		w.cloud.with(func() { asked = len(w.cloud.asked) })
+		return asked > 1
+	}, patience, time.Millisecond)
+	c.Halt()
+	require.Empty(t, w.became)
+}
+
 func TestBlocksThatAreNotBelieved(t *testing.T) {
 	for name, change := range map[string]func(w *world, blocks []*cb.Block) (join *cb.Block){
 		"a chain that does not lead to the join block": func(w *world, blocks []*cb.Block) *cb.Block {
