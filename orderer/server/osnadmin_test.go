@@ -209,6 +209,18 @@ func TestInteropTheParticipationAPIAnswersAsARealOrdererDoes(t *testing.T) {
 	for i, a := range []*administered{ours, real} {
 		a.ordered(fmt.Sprint("in other hands ", i), real.running, ours.running, third.running)
 	}
+	// each leaves without having been evicted, and joins again
+	last = configBlock(third.running, "ch1")
+	require.NoError(t, os.WriteFile(file, protoutil.MustMarshal(last), 0o600))
+	var answers []string
+	for i, a := range []*administered{ours, real} {
+		require.Equal(t, "Status: 204\n\n", a.osnadmin("remove", "-c", "ch1"))
+		require.Eventually(t, func() bool { return strings.Contains(a.osnadmin("list", "-c", "ch1"), "404") }, patience, tick)
+		answers = append(answers, a.osnadmin("join", "-c", "ch1", "-b", file))
+		require.Eventually(t, func() bool { return strings.Contains(a.osnadmin("list", "-c", "ch1"), `"active"`) }, patience, tick)
+		third.ordered(fmt.Sprint("back ", i), ours.running, real.running)
+	}
+	require.Equal(t, answers[0], answers[1])
 	for _, a := range []*administered{real, ours, third} {
 		require.Equal(t, "Status: 204\n\n", a.osnadmin("remove", "-c", "ch1"))
 	}
