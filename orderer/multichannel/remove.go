@@ -3,7 +3,6 @@ package multichannel
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -133,11 +132,6 @@ func (r *Registrar) removeSystemChannel(system *ChainSupport) error {
 	}
 	r.mu.Lock()
 	r.system = nil
-	for id := range r.chains {
-		if !slices.Contains(leaving, id) {
-			delete(r.chains, id)
-		}
-	}
 	r.mu.Unlock()
 	r.log().Infof("removed system channel: %s", channelID)
 	var failed []string
@@ -147,6 +141,7 @@ func (r *Registrar) removeSystemChannel(system *ChainSupport) error {
 			failed = append(failed, id)
 		}
 	}
+	// until they are replaced, the halted chains say that they are
 	if err := r.buildAndStart(); err != nil {
 		r.fail("Failed to start the channels after the removal of the system channel: %w", err)
 		return err
