@@ -48,6 +48,9 @@ type Options struct {
 	Signer protoutil.Signer
 	// MaxRetries limits the attempts for one block before a longer pause.
 	MaxRetries int
+	// OnConfig is told of every config block that was pulled and stored. It may
+	// be nil.
+	OnConfig func(configBlock *cb.Block)
 	// Become is called once, on a goroutine of its own, when this node has
 	// become a consenter. The follower has ended by then.
 	Become func(*Chain)

@@ -192,7 +192,10 @@ func TestOnboardingThenFollowingThenConsenter(t *testing.T) {
 	blocks := w.chain(false, true, false, false, true, false)
 	w.members[5] = true
 	w.cloud.put(blocks[:2]...) // others are behind the join block
-	c, err := New(w.options(blocks[2]))
+	o := w.options(blocks[2])
+	var configs []uint64
+	o.OnConfig = func(b *cb.Block) { configs = append(configs, b.Header.Number) }
+	c, err := New(o)
 	require.NoError(t, err)
 	w.reaches(c, 0, types.ConsensusRelationFollower, types.StatusOnBoarding)
 	c.Start()
@@ -207,6 +210,7 @@ func TestOnboardingThenFollowingThenConsenter(t *testing.T) {
 	require.Equal(t, uint64(7), c.Height(), "up to what others had")
 	require.Equal(t, []string{"follower onboarding", "follower active", "consenter active"}, w.reports)
 	require.Equal(t, []uint64{0, 1, 2, 3, 4, 5, 6}, w.cloud.pulled, "each block once")
+	require.Equal(t, []uint64{0, 2, 5}, configs)
 	for _, addresses := range w.cloud.asked {
 		require.Equal(t, []string{"localhost:7050"}, addresses)
 	}

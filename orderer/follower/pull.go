@@ -136,6 +136,9 @@ func (c *Chain) pullSome() (progress bool) {
 		c.view.height++
 		if protoutil.IsConfigBlock(block) {
 			c.config = block
+			if c.OnConfig != nil {
+				c.OnConfig(block)
+			}
 			if !onboarding {
 				c.closePuller()
 				return true

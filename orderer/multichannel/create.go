@@ -87,7 +87,9 @@ func (r *Registrar) bundleOf(configTx *cb.Envelope) (channelID string, bundle ch
 }
 
 // open returns a channel with the configuration given. A nil ledger is opened,
-// or made, by the name in the configuration.
+// or made, by the name in the configuration. A channel whose chain or follower
+// is replaced keeps its resources: who reads from the old one is judged by the
+// configuration that the new one brings.
 func (r *Registrar) open(configTx *cb.Envelope, ledger blockledger.ReadWriter) (*resources, error) {
 	channelID, bundle, err := r.bundleOf(configTx)
 	if err != nil {
@@ -98,7 +100,13 @@ func (r *Registrar) open(configTx *cb.Envelope, ledger blockledger.ReadWriter) (
 			return nil, fmt.Errorf("error getting ledger for channel: %s: %w", channelID, err)
 		}
 	}
-	res := &resources{channelID: channelID, ledger: ledger}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	res := r.opened[channelID]
+	if res == nil || res.ledger != ledger {
+		res = &resources{channelID: channelID, ledger: ledger}
+		r.opened[channelID] = res
+	}
 	res.config.Store(&bundle)
 	return res, nil
 }

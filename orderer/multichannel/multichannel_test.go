@@ -63,11 +63,15 @@ func (c *testChain) Halt() { c.halted = true }
 // failingLedgers makes ledgers whose Append fails when told to.
 type failingLedgers struct {
 	blockledger.Factory
-	fail map[string]error
+	fail  map[string]error
+	plain bool // the ledgers as they are
 }
 
 func (f *failingLedgers) GetOrCreate(id string) (blockledger.ReadWriter, error) {
 	l, err := f.Factory.GetOrCreate(id)
+	if f.plain {
+		return l, err
+	}
 	return &failingLedger{l, f, id}, err
 }
 

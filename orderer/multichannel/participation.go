@@ -14,6 +14,7 @@ import (
 	"raftmig/orderer/filerepo"
 	"raftmig/orderer/follower"
 	"raftmig/orderer/metrics"
+	"raftmig/orderer/protoutil"
 	"raftmig/orderer/types"
 )
 
@@ -114,6 +115,7 @@ func (r *Registrar) newFollower(res *resources, joinBlock *cb.Block, evicted boo
 	o := r.options.Participation.Follower
 	o.ChannelID, o.Ledger, o.JoinBlock, o.Evicted = res.channelID, res.ledger, joinBlock, evicted
 	o.IsChannelMember, o.Signer, o.Become = consenter.IsChannelMember, r.options.Signer, r.SwitchFollowerToChain
+	o.OnConfig = func(b *cb.Block) { r.followConfig(res, b) }
 	o.Report = func(relation types.ConsensusRelation, status types.Status) {
 		r.metrics.set(res.channelID, relation, status)
 	}
@@ -128,6 +130,24 @@ func (r *Registrar) newFollower(res *resources, joinBlock *cb.Block, evicted boo
 	r.followers[res.channelID] = f
 	r.mu.Unlock()
 	return followerChain{f}, nil
+}
+
+// followConfig puts the configuration of a block that a follower stored into
+// force: for those who still read from the chain that was there before, and for
+// the TLS CAs of others.
+func (r *Registrar) followConfig(res *resources, configBlock *cb.Block) {
+	env, err := protoutil.EnvelopeAt(configBlock, 0)
+	if err == nil {
+		var bundle channelconfig.Resources
+		if _, bundle, err = r.bundleOf(env); err == nil {
+			res.config.Store(&bundle)
+			if r.options.OnConfig != nil {
+				r.options.OnConfig(res.channelID, bundle)
+			}
+			return
+		}
+	}
+	r.log().Errorf("[channel: %s] Config block [%d] does not apply: %s", res.channelID, configBlock.Header.Number, err)
 }
 
 // participationMetrics are participation_status and

@@ -470,6 +470,34 @@ func TestSwitchingBetweenChainAndFollower(t *testing.T) {
 	require.Contains(t, other.metrics(), `participation_consensus_relation{channel="syschannel"} 3`)
 }
 
+// Who still reads from a chain that was replaced is judged by the configuration
+// in force, not by that of the time when it was.
+func TestAReplacedChainKnowsTheConfigurationInForce(t *testing.T) {
+	p := newParticipant(t)
+	p.ledgers.plain = true
+	require.NoError(t, p.begin())
+	_, err := p.r.JoinChannel("ch1", p.genesis("ch1"), true)
+	require.NoError(t, err)
+	old := p.r.Chain("ch1")
+	p.cluster.members["ch1"] = false
+	p.r.Evicted("ch1", old.chain)
+	p.r.mu.RLock()
+	f := p.r.followers["ch1"]
+	p.r.mu.RUnlock()
+	f.Halt()
+	changed := p.net.AppGenesis("ch1", 1, 7051) // other addresses
+	f.OnConfig(changed)
+	require.Equal(t, []string{"localhost:7051"}, old.Resources().ChannelConfig().OrdererAddresses())
+	p.cluster.members["ch1"] = true
+	p.r.SwitchFollowerToChain(f)
+	require.Equal(t, []string{"localhost:7050"}, old.Resources().ChannelConfig().OrdererAddresses(), "that of the ledger")
+	require.Same(t, old.resources, p.r.Chain("ch1").resources)
+	require.NoError(t, p.r.RemoveChannel("ch1"))
+	_, err = p.r.JoinChannel("ch1", changed, true)
+	require.NoError(t, err)
+	require.NotSame(t, old.resources, p.r.Chain("ch1").resources, "another channel of the same name")
+}
+
 // Joining and removing from many sides at once leaves one of the two.
 func TestJoiningAndRemovingAtOnce(t *testing.T) {
 	p := newParticipant(t)

@@ -67,6 +67,7 @@ type Registrar struct {
 	chains    map[string]*ChainSupport
 	followers map[string]*follower.Chain
 	removals  map[string]types.ChannelInfo // under way, or failed
+	opened    map[string]*resources
 	system    *ChainSupport
 }
 
@@ -74,7 +75,7 @@ type Registrar struct {
 func NewRegistrar(o Options) *Registrar {
 	return &Registrar{
 		options: o, released: make(chan struct{}), metrics: newParticipationMetrics(o.Participation.Metrics),
-		chains: map[string]*ChainSupport{}, followers: map[string]*follower.Chain{}, removals: map[string]types.ChannelInfo{},
+		chains: map[string]*ChainSupport{}, followers: map[string]*follower.Chain{}, removals: map[string]types.ChannelInfo{}, opened: map[string]*resources{},
 	}
 }
 

@@ -70,6 +70,7 @@ func (r *Registrar) removeOne(channelID string) error {
 	delete(r.followers, channelID)
 	info.Height = 0
 	r.removals[channelID] = info
+	delete(r.opened, channelID)
 	r.mu.Unlock()
 	if f != nil {
 		f.Halt()
