@@ -22,7 +22,7 @@ func TestMetricsGoToStatsd(t *testing.T) {
 	n.raftGenesis(n.RaftMetadata(n.ports[0]))
 	o := n.launchChanged(0, "", func(c *localconfig.TopLevel) {
 		c.Metrics = localconfig.Metrics{Provider: "statsd", Statsd: localconfig.Statsd{
-			Network: "udp", Address: server.LocalAddr().String(), WriteInterval: 20 * time.Millisecond, Prefix: "orderers",
+			Network: "udp", Address: server.LocalAddr().String(), WriteInterval: 200 * time.Millisecond, Prefix: "orderers",
 		}}
 	})
 	<-o.serving
