@@ -84,6 +84,8 @@ func TestEveryRowOfAppendixE(t *testing.T) {
 		{"config update rejected: 7.2", update("ch1", size(1, 2), admin, admin), cb.Status_BAD_REQUEST, "Attempted to set the batch size preferred max bytes (2) greater than the absolute max bytes (1)."},
 		{"config update rejected: 4.2", update("ch1", map[string]proto.Message{channelconfig.ConsensusTypeKey: &ab.ConsensusType{Type: "etcdraft", Metadata: []byte{18, 0}}}, admin, admin), cb.Status_BAD_REQUEST,
 			"error applying config update to existing channel 'ch1': consensus metadata update for channel config update is invalid: invalid new config metadata: none of HeartbeatTick (0), ElectionTick (0) and MaxInflightBlocks (0) can be zero"},
+		{"config update rejected: no metadata, which Fabric accepts and no orderer survives", update("ch1", map[string]proto.Message{channelconfig.ConsensusTypeKey: &ab.ConsensusType{Type: "etcdraft"}}, admin, admin), cb.Status_BAD_REQUEST,
+			"consensus metadata update for channel config update is invalid: invalid new config metadata: nil Raft config metadata options"},
 		{"config update rejected: 4.3", update("ch1", map[string]proto.Message{channelconfig.ConsensusTypeKey: &ab.ConsensusType{Type: "etcdraft", Metadata: []byte{1}}}, admin, admin), cb.Status_BAD_REQUEST,
 			"consensus metadata update for channel config update is invalid: failed to unmarshal new etcdraft metadata configuration: "},
 		{"config update rejected: 1.3", update("ch1", map[string]proto.Message{channelconfig.ConsensusTypeKey: &ab.ConsensusType{Type: "solo", Metadata: n.RaftMetadata(n.ports[:2]...)}}, admin, admin), cb.Status_BAD_REQUEST,
@@ -102,6 +104,12 @@ func TestEveryRowOfAppendixE(t *testing.T) {
 	})
 	nodes[1].shutdown()
 	o.awaitLog("No leader is present, cluster size is 2")
+	withoutMetadata := func(kind string) map[string]proto.Message {
+		return map[string]proto.Message{channelconfig.ConsensusTypeKey: &ab.ConsensusType{Type: kind, State: ab.ConsensusType_STATE_MAINTENANCE}}
+	}
+	o.requireAnswers([]answer{
+		{"no metadata, back to Kafka", update("ch1", withoutMetadata("kafka"), admin, admin), cb.Status_BAD_REQUEST, "nil Raft config metadata options"},
+	})
 	require.Eventually(t, func() bool {
 		resp := o.broadcast(update("ch1", map[string]proto.Message{channelconfig.BatchTimeoutKey: &ab.BatchTimeout{Timeout: "3s"}}, admin, admin))
 		return resp.Status == cb.Status_SERVICE_UNAVAILABLE && resp.Info == "no Raft leader"

@@ -292,7 +292,6 @@ func TestRaftMetadataIsRefusedAsByARealOrderer(t *testing.T) {
 		}))
 	}
 	c.refused("junk as metadata", c.consensus(func(v *ab.ConsensusType) { v.Metadata = []byte{1, 2, 3} }))
-	c.refused("no metadata", c.consensus(func(v *ab.ConsensusType) { v.Metadata = nil }))
 	c.creation("foreign consenters", func(u *cb.ConfigUpdate) {
 		group := &cb.ConfigGroup{Values: map[string]*cb.ConfigValue{channelconfig.ConsensusTypeKey: {Version: 1, ModPolicy: "Admins",
 			Value: protoutil.MustMarshal(&ab.ConsensusType{Type: "etcdraft", Metadata: protoutil.MustMarshal(c.metadata(7050, 7150))})}}}

@@ -288,7 +288,10 @@ func TestValidateConsensusMetadata(t *testing.T) {
 	old := orderer(net.config(three...))
 
 	require.NoError(t, c.ValidateConsensusMetadata(old, old, false))
-	require.NoError(t, c.ValidateConsensusMetadata(old, fakeOrderer{}, false), "no metadata is no change")
+	for _, newChannel := range []bool{true, false} {
+		require.EqualError(t, c.ValidateConsensusMetadata(old, fakeOrderer{orgs: orgs}, newChannel), "invalid new config metadata: nil Raft config metadata options",
+			"Fabric lets it pass, and no orderer survives the block")
+	}
 	require.NoError(t, c.ValidateConsensusMetadata(old, orderer(net.config(net.nodes...)), false))
 	require.NoError(t, c.ValidateConsensusMetadata(old, orderer(net.config(three[0], three[1])), false))
 	require.EqualError(t, c.ValidateConsensusMetadata(old, orderer(net.config(three[0])), false),

@@ -16,8 +16,12 @@ import (
 // before it is ordered (spec 4.3): the consenter set itself, at most one change
 // of members, and no avoidable loss of the quorum. For a new channel the
 // consenters have to be among those of the system channel, whose chain this is.
+//
+// No metadata at all is refused as metadata without options. Fabric accepts it
+// as no change; but the block that carries it removes every consenter, and all
+// orderers of the channel end.
 func (c *Chain) ValidateConsensusMetadata(oldConfig, newConfig channelconfig.Orderer, newChannel bool) error {
-	if newConfig == nil || len(newConfig.ConsensusMetadata()) == 0 {
+	if newConfig == nil || newChannel && newConfig.ConsensusType() != channelconfig.ConsensusEtcdRaft && len(newConfig.ConsensusMetadata()) == 0 {
 		return nil
 	}
 	if oldConfig == nil {
