@@ -61,22 +61,26 @@ func (l *faultyLedger) Append(block *cb.Block) error {
 	return l.f.do(func() error { return l.ReadWriter.Append(block) })
 }
 
-// newcomer is a network of two Raft orderers with channel ch1, to which
-// orderer 2 was added; the bootstrap file is the block that added it to the
-// system channel.
-func newcomer(t *testing.T) (nodes []*running, want map[string][]*cb.Block) {
+// newcomer is a network of two Raft orderers with the channels ch1 and ch2.
+// Orderer 2 was added to the system channel and to ch1; the bootstrap file is
+// the block that added it to the former. want is what it has to fetch.
+func newcomer(t *testing.T, start func(n *network, i int) *running) (nodes []*running, want map[string][]*cb.Block) {
 	n := newNetwork(t)
 	all := n.ports
 	n.ports = all[:2] // the newcomer does not ask itself
 	n.raftGenesis(n.RaftMetadata(n.ports...))
 	n.ports = all
-	nodes = n.startAll(2, "")
-	o, admin := nodes[0], n.OrdererAdmin()
+	nodes = []*running{start(n, 0), start(n, 1)}
+	o, admin, orgAdmin := nodes[0], n.OrdererAdmin(), n.OrgUser("Admin")
 	for _, r := range nodes {
 		r.awaitLog("Raft leader changed: 0 -> ")
 	}
 	o.accepted(n.Creation())
-	o.blocks("ch1", n.OrgUser("User1"), 0)
+	other := n.CreationUpdate()
+	other.ChannelId = "ch2"
+	o.accepted(n.SignedUpdate(other, orgAdmin, orgAdmin))
+	o.blocks("ch1", admin, 0)
+	o.blocks("ch2", admin, 0)
 	for i := range 2 {
 		o.accepted(n.Message("ch1", n.OrgUser("User1"), fmt.Sprint("before ", i)))
 		o.blocks("ch1", admin, uint64(i)+1)
@@ -85,7 +89,10 @@ func newcomer(t *testing.T) (nodes []*running, want map[string][]*cb.Block) {
 	boot := o.changeConsensus("syschannel", add)
 	o.changeConsensus("ch1", add)
 	require.NoError(t, os.WriteFile(n.Path("genesis.block"), protoutil.MustMarshal(boot), 0o600))
-	return nodes, map[string][]*cb.Block{"syschannel": o.chain("syschannel", admin), "ch1": o.chain("ch1", admin)}
+	o.accepted(n.Message("ch2", n.OrgUser("User1"), "not for the newcomer"))
+	return nodes, map[string][]*cb.Block{
+		"syschannel": o.chain("syschannel", admin), "ch1": o.chain("ch1", admin), "ch2": o.blocks("ch2", admin, 0),
+	}
 }
 
 // requireStored compares the ledgers in a folder.
@@ -112,7 +119,16 @@ func requireStored(t *testing.T, dir string, want map[string][]*cb.Block) {
 // 5.4), a new orderer goes on at its next start with the bootstrap block, and
 // ends with what the others have.
 func TestOnboardingThatIsKilledGoesOn(t *testing.T) {
-	nodes, want := newcomer(t)
+	onboardKilled(t, func(n *network, i int) *running { return n.start(i, "") })
+}
+
+func TestOnboardingFromRealOrderersThatIsKilledGoesOn(t *testing.T) {
+	fabricBinary(t, "orderer")
+	onboardKilled(t, (*network).startFabric)
+}
+
+func onboardKilled(t *testing.T, start func(n *network, i int) *running) {
+	nodes, want := newcomer(t, start)
 	n := nodes[0].network
 	// ends a start when the replication is over, before there are chains
 	replicateOnly := func(c *localconfig.TopLevel) { c.Consensus.WALDir = "" }
