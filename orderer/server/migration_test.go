@@ -235,15 +235,74 @@ func requireSameBlocks(t *testing.T, want, got []*cb.Block) {
 	}
 }
 
-// Scenario D of spec 2.7: a network with one solo orderer goes to Raft, and
-// then gets a second orderer.
-func TestMigrationFromSoloToRaft(t *testing.T) {
+func soloNetwork(t *testing.T) *network {
 	n := newNetwork(t)
 	genesis := n.Genesis(func(c *cb.Config) {
 		fixture.SetAddresses(c, n.addresses()...)
 		fixture.OrdererValues(c)[channelconfig.ConsensusTypeKey].Value = protoutil.MustMarshal(&ab.ConsensusType{Type: "solo"})
 	})
 	require.NoError(t, os.WriteFile(n.Path("genesis.block"), protoutil.MustMarshal(genesis), 0o600))
+	return n
+}
+
+// A solo orderer is now a real one and now ours, on the same folder, up to and
+// after the migration.
+func TestASoloNodeChangesHands(t *testing.T) {
+	fabricBinary(t, "orderer")
+	for name, order := range map[string][4]bool{"ours begins": {true, false, true, false}, "a real one begins": {false, true, false, true}} {
+		t.Run(name, func(t *testing.T) {
+			n := soloNetwork(t)
+			user, admin := n.OrgUser("User1"), n.OrdererAdmin()
+			start := func(i int) *running {
+				if order[i] {
+					return n.start(0, "")
+				}
+				return n.startFabric(0)
+			}
+			o := start(0)
+			o.accepted(n.Creation())
+			o.blocks("ch1", user, 0)
+			o.accepted(n.Message("ch1", user, "first"))
+			o.blocks("ch1", user, 1)
+			o.stop()
+			<-o.ended
+
+			o = start(1)
+			o.accepted(n.Message("ch1", user, "second"))
+			o.blocks("ch1", user, 2)
+			for _, ch := range []string{"syschannel", "ch1"} {
+				o.changeConsensus(ch, func(c *ab.ConsensusType) { c.State = ab.ConsensusType_STATE_MAINTENANCE })
+				block := o.changeConsensus(ch, func(c *ab.ConsensusType) { c.Type, c.Metadata = "etcdraft", n.RaftMetadata(n.ports[0]) })
+				md, err := protoutil.ConsenterMetadata(block)
+				require.NoError(t, err)
+				require.Empty(t, md.Value)
+			}
+			before := o.chain("ch1", admin)
+			o.stop()
+			<-o.ended
+
+			o = start(2)
+			o.awaitLog("Raft leader changed: 0 -> 1")
+			leaveMaintenance(o, "syschannel", "ch1")
+			o.accepted(n.Message("ch1", user, "third"))
+			last := uint64(len(before)) + 1
+			after := o.blocks("ch1", admin, last)
+			require.Equal(t, before, after[:len(before)])
+			o.stop()
+			<-o.ended
+
+			o = start(3)
+			o.awaitLog("Raft leader changed: 0 -> 1")
+			o.accepted(n.Message("ch1", user, "fourth"))
+			requireSameBlocks(t, after, o.blocks("ch1", admin, last+1)[:last+1])
+		})
+	}
+}
+
+// Scenario D of spec 2.7: a network with one solo orderer goes to Raft, and
+// then gets a second orderer.
+func TestMigrationFromSoloToRaft(t *testing.T) {
+	n := soloNetwork(t)
 	o, user, admin := n.start(0, ""), n.OrgUser("User1"), n.OrdererAdmin()
 	require.Contains(t, o.log.String(), "Starting with system channel: syschannel, consensus type: solo")
 	o.accepted(n.Creation())
