@@ -13,10 +13,11 @@ import (
 // by the rules of MSP 1.4.3 (spec 7.6).
 func loadIdentity(conf *localconfig.TopLevel, now time.Time) (msp.SigningIdentity, error) {
 	dir, id := conf.General.LocalMSPDir, conf.General.LocalMSPID
+	var keystores []string
 	if ks := conf.General.BCCSP.SW.FileKeystore.KeyStorePath; ks != "" {
-		return nil, fmt.Errorf("General.BCCSP.SW.FileKeyStore.KeyStore is %s: keys outside of the MSP folder are not supported", ks)
+		keystores = append(keystores, ks)
 	}
-	local, signer, err := mspdir.LoadLocal(dir, id)
+	local, signer, err := mspdir.LoadLocal(dir, id, keystores...)
 	if err != nil {
 		return nil, fmt.Errorf("Failed to get local MSP identity: %w", err) //nolint:staticcheck // Fabric's text
 	}

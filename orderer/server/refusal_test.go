@@ -49,13 +49,18 @@ func TestWhatEndsTheStart(t *testing.T) {
 	appBlock := protoutil.MustMarshal(n.Genesis(func(c *cb.Config) { delete(c.ChannelGroup.Groups, channelconfig.ConsortiumsGroup) }))
 	require.NoError(t, os.WriteFile(n.Path("app.block"), appBlock, 0o600))
 	require.NoError(t, os.WriteFile(n.Path("junk.block"), []byte{1, 2, 3}, 0o600))
+	require.NoError(t, os.CopyFS(n.Path("keyless"), os.DirFS(n.Path(fixture.OrdererDir(0), "msp"))))
+	require.NoError(t, os.Rename(n.Path("keyless", "keystore"), n.Path("keys")))
 	for _, test := range []struct {
 		name, want string
 		change     func(*localconfig.TopLevel)
 		raft       bool
 	}{
 		{"no MSP folder", "Failed to get local MSP identity: ", func(c *localconfig.TopLevel) { c.General.LocalMSPDir = n.Path("nothing") }, false},
-		{"keys elsewhere", "keys outside of the MSP folder are not supported", func(c *localconfig.TopLevel) { c.General.BCCSP.SW.FileKeystore.KeyStorePath = "/x" }, false},
+		{"no key", "could not load a private key from directory ", func(c *localconfig.TopLevel) {
+			c.General.LocalMSPDir = n.Path("keyless")
+			c.General.BCCSP.SW.FileKeystore.KeyStorePath = n.Path("nothing")
+		}, false},
 		{"no bootstrap file", "unable to bootstrap orderer. Error reading genesis block file: ", func(c *localconfig.TopLevel) { c.General.BootstrapFile = n.Path("nothing") }, false},
 		{"a bootstrap file that is none", "unable to bootstrap orderer. Error unmarshalling genesis block: ", func(c *localconfig.TopLevel) { c.General.BootstrapFile = n.Path("junk.block") }, false},
 		{"an application channel's block", "Failed validating bootstrap block: the block isn't a system channel block because it lacks ConsortiumsConfig", func(c *localconfig.TopLevel) { c.General.BootstrapFile = n.Path("app.block") }, false},
@@ -83,6 +88,14 @@ func TestWhatEndsTheStart(t *testing.T) {
 			require.Regexp(t, `PANI \[orderer\.common\.server\] \w+ -> `, r.log.String())
 		})
 	}
+}
+
+// General.BCCSP.SW.FileKeyStore.KeyStore (spec 8.2): the key is not in the MSP.
+func TestTheKeyMayBeOutsideOfTheMSP(t *testing.T) {
+	n := newNetwork(t)
+	n.raftGenesis(n.RaftMetadata(n.ports[0]))
+	require.NoError(t, os.Rename(n.Path(fixture.OrdererDir(0), "msp/keystore"), n.Path("keys")))
+	n.launchChanged(0, "", func(c *localconfig.TopLevel) { c.General.BCCSP.SW.FileKeystore.KeyStorePath = n.Path("keys") }).awaitLog("Beginning to serve requests")
 }
 
 // A Raft network with a cluster listener of its own, from its first start.

@@ -12,8 +12,9 @@ import (
 // LoadLocal reads a local MSP folder as a node does at start: the MSP under
 // the rules of 1.4.3 and the signing identity, which must lead to one of the
 // folder's CAs and is returned with its certificate in low-S form (spec 7.6).
-// It does not look at dates; see CheckExpiry.
-func LoadLocal(dir, mspID string) (msp.MSP, msp.SigningIdentity, error) {
+// Its key is in the MSP folder or in one of the folders keystores, if given. It
+// does not look at dates; see CheckExpiry.
+func LoadLocal(dir, mspID string, keystores ...string) (msp.MSP, msp.SigningIdentity, error) {
 	conf, err := Load(dir, mspID)
 	if err != nil {
 		return nil, nil, err
@@ -22,7 +23,7 @@ func LoadLocal(dir, mspID string) (msp.MSP, msp.SigningIdentity, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("setting up the MSP of folder %s: %w", dir, err)
 	}
-	s, err := loadSigner(dir, mspID)
+	s, err := loadSigner(dir, mspID, keystores...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -291,4 +291,13 @@ func TestLoadLocalChecksTheSignerAgainstTheFolder(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(dir, "keystore")))
 	_, _, err = mspdir.LoadLocal(dir, "M")
 	require.ErrorContains(t, err, "could not load a private key from directory ")
+
+	elsewhere := t.TempDir()
+	_, _, err = mspdir.LoadLocal(dir, "M", elsewhere)
+	require.ErrorContains(t, err, "could not load a private key from directory "+filepath.Join(dir, "keystore")+", "+elsewhere)
+	write(t, filepath.Join(elsewhere, "other_sk"), other.Issue(t, "o").KeyPEM)
+	write(t, filepath.Join(elsewhere, "some_sk"), pair.KeyPEM)
+	_, signer, err = mspdir.LoadLocal(dir, "M", elsewhere)
+	require.NoError(t, err, "the key may be in another folder, under any name")
+	require.Equal(t, id.Key(), signer.Key())
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"raftmig/orderer/msp"
@@ -25,20 +26,26 @@ type signer struct {
 	cert, key pemFile
 }
 
-func loadSigner(dir, mspID string) (*signer, error) {
+func loadSigner(dir, mspID string, keystores ...string) (*signer, error) {
 	if err := checkFolder(dir); err != nil {
 		return nil, err
 	}
 	var passedOver []error
 	r := &reader{dir: dir, warn: func(text string) { passedOver = append(passedOver, errors.New(text)) }}
 	certs, keys := r.files("signcerts"), r.files("keystore")
+	folders := []string{filepath.Join(dir, "keystore")}
+	for _, keystore := range keystores {
+		folders = append(folders, keystore)
+		r.dir = keystore
+		keys = append(keys, r.files("")...)
+	}
 	if r.err != nil {
 		return nil, r.err
 	}
 	if len(certs) == 0 {
 		return nil, withReasons(passedOver, "could not load a valid signer certificate from directory %s", filepath.Join(dir, "signcerts"))
 	}
-	keystore := filepath.Join(dir, "keystore")
+	keystore := strings.Join(folders, ", ")
 	if len(keys) == 0 {
 		return nil, withReasons(passedOver, "could not load a private key from directory %s", keystore)
 	}
