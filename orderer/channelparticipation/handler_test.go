@@ -46,7 +46,7 @@ func handler(c *channels) *Handler {
 type part struct{ name, file, content string }
 
 // form is a multipart body and its content type.
-func form(t *testing.T, parts ...part) (string, string) {
+func form(t testing.TB, parts ...part) (string, string) {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	for _, p := range parts {
