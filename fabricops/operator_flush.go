@@ -3,6 +3,7 @@ package fabricops
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"raftmig/fabricops/channelcfg"
@@ -28,15 +29,7 @@ func (o *Operator) proveFlush(ctx context.Context, e runbook.Effect, r *report) 
 	if err != nil {
 		return runbook.Evidence{}, err
 	}
-	ledgers := map[string][]kafkaops.Position{}
-	var nodes []string
-	for i := range o.inv.Orderers {
-		nodes = append(nodes, o.inv.Orderers[i].Name)
-		for _, c := range e.Channels {
-			ledgers[c] = append(ledgers[c], position(&o.inv.Orderers[i], c))
-		}
-	}
-	r.text("ledgers read, asking Kafka")
+	nodes, ledgers := o.positions(e.Channels, r)
 	var states []runbook.FlushState
 	var open *runbook.Problem
 	for shown := ""; ; {
@@ -64,6 +57,30 @@ func (o *Operator) proveFlush(ctx context.Context, e runbook.Effect, r *report) 
 		break
 	}
 	return runbook.Evidence{Summary: "the time is over: " + open.Error(), Flush: states}, nil
+}
+
+// positions reads how far the ledgers have come, those of one orderer after
+// another, all orderers at once: block files are read from disk.
+func (o *Operator) positions(channels []string, r *report) (nodes []string, ledgers map[string][]kafkaops.Position) {
+	r.total(int64(len(channels)*len(o.inv.Orderers)), "ledgers")
+	ledgers = map[string][]kafkaops.Position{}
+	for _, c := range channels {
+		ledgers[c] = make([]kafkaops.Position, len(o.inv.Orderers))
+	}
+	var wg sync.WaitGroup
+	for i := range o.inv.Orderers {
+		n := &o.inv.Orderers[i]
+		nodes = append(nodes, n.Name)
+		wg.Go(func() {
+			for _, c := range channels {
+				ledgers[c][i] = position(n, c) // each place is written once
+				r.step(c + " on " + n.Name + ": last block read")
+			}
+		})
+	}
+	wg.Wait()
+	r.text("ledgers read, asking Kafka")
+	return nodes, ledgers
 }
 
 // since notes where the topics ended before.
