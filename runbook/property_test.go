@@ -70,6 +70,8 @@ func (w *world) step(t *rapid.T) {
 		w.must(t, w.Complete(0))
 	case what < 18:
 		_ = w.Step(runbook.Event{Kind: runbook.EventGiveUp})
+	case what < 20:
+		w.Net.Kill(rapid.SampledFrom(append(w.Net.Plan().Brokers, w.Net.Plan().ZooKeeper...)).Draw(t, "dies"))
 	case len(w.Active) > 0:
 		w.must(t, w.Complete(rapid.IntRange(0, len(w.Active)-1).Draw(t, "which")))
 	case s.Gate != nil:
