@@ -76,9 +76,19 @@ type BrokerFacts struct {
 	// Addresses are all that the inventory names.
 	Addresses []string `json:"addresses,omitempty"`
 	Error     string   `json:"error,omitempty"`
+	// Mode is what a ZooKeeper node says that it is: leader, follower, observer,
+	// standalone, or ModeNoQuorum; "" if it does not tell.
+	Mode string `json:"mode,omitempty"`
 	// Data are the data folders of a broker, as they are seen from here.
 	Data []DataFacts `json:"data,omitempty"`
 }
+
+// Modes of ZooKeeper nodes that mean trouble in an ensemble.
+const (
+	ModeLeader     = "leader"
+	ModeStandalone = "standalone"
+	ModeNoQuorum   = "without quorum"
+)
 
 // DataFacts is a data folder of a broker.
 type DataFacts struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sort"
+	"strings"
 	"time"
 
 	"raftmig/fabricops/inventory"
@@ -72,5 +73,22 @@ func Reach(ctx context.Context, tier runbook.Tier, p inventory.Process) runbook.
 		}
 		_ = conn.Close() // it was only asked for
 	}
+	if tier == runbook.TierZooKeeper {
+		f.Mode = mode(ctx, f.Address)
+	}
 	return f
+}
+
+// mode is what a ZooKeeper node says that it is, "" if it does not tell: srvr
+// may not be whitelisted.
+func mode(ctx context.Context, address string) string {
+	mode, err := ZooKeeperMode(ctx, address)
+	switch {
+	case err == nil:
+		return mode
+	case strings.Contains(err.Error(), "not currently serving requests"):
+		return runbook.ModeNoQuorum
+	default:
+		return ""
+	}
 }

@@ -47,8 +47,15 @@ func TestBrokersThatDoNotAnswer(t *testing.T) {
 	down := gone.Addr().String()
 	require.NoError(t, gone.Close())
 
-	f := kafkaops.Reach(t.Context(), runbook.TierZooKeeper, inventory.Process{Name: "z", Address: up})
-	require.Equal(t, runbook.BrokerFacts{Node: "z", Tier: runbook.TierZooKeeper, Address: up, Addresses: []string{up}}, f)
+	f := kafkaops.Reach(t.Context(), runbook.TierBrokers, inventory.Process{Name: "z", Address: up})
+	require.Equal(t, runbook.BrokerFacts{Node: "z", Tier: runbook.TierBrokers, Address: up, Addresses: []string{up}}, f)
+	for answer, mode := range map[string]string{
+		"Mode: follower\n": "follower", "This ZooKeeper instance is not currently serving requests\n": runbook.ModeNoQuorum, "srvr is not executed\n": "",
+	} {
+		f = kafkaops.Reach(t.Context(), runbook.TierZooKeeper, inventory.Process{Name: "z", Address: zooKeeper(t, answer)})
+		require.Empty(t, f.Error)
+		require.Equal(t, mode, f.Mode)
+	}
 	f = kafkaops.Reach(t.Context(), runbook.TierBrokers, inventory.Process{Name: "k", Address: up, Addresses: []string{up, down}})
 	require.Equal(t, down, f.Address)
 	require.Contains(t, f.Error, "connection refused")

@@ -29,7 +29,7 @@ func good() runbook.Facts {
 	}
 	for i := range 3 {
 		at := fmt.Sprintf("z%d:2181", i)
-		f.Brokers = append(f.Brokers, runbook.BrokerFacts{Node: fmt.Sprintf("zookeeper%d", i), Tier: runbook.TierZooKeeper, Address: at, Addresses: []string{at}})
+		f.Brokers = append(f.Brokers, runbook.BrokerFacts{Node: fmt.Sprintf("zookeeper%d", i), Tier: runbook.TierZooKeeper, Address: at, Addresses: []string{at}, Mode: []string{"follower", "leader", "follower"}[i]})
 	}
 	for i := range 3 {
 		server, client := cert(fmt.Sprintf("server%d", i), i), cert(fmt.Sprintf("client%d", i), i)

@@ -44,8 +44,30 @@ var kafkaEnsemble = check{
 		case n > maxZooKeeper:
 			out = append(out, doubtful("%d ZooKeeper nodes: more than %d only slow it down", n, maxZooKeeper))
 		}
-		return out
+		return append(out, modes(f)...)
 	}),
+}
+
+// modes judges what the ZooKeeper nodes say that they are.
+func modes(f runbook.Facts) []complaint {
+	nodes, _ := addresses(f, runbook.TierZooKeeper)
+	var out []complaint
+	var leaders []string
+	for _, b := range f.Brokers {
+		switch {
+		case b.Tier != runbook.TierZooKeeper:
+		case b.Mode == runbook.ModeLeader:
+			leaders = append(leaders, b.Node)
+		case b.Mode == runbook.ModeNoQuorum:
+			out = append(out, bad("%s is without quorum", b.Node))
+		case b.Mode == runbook.ModeStandalone && nodes > 1:
+			out = append(out, bad("%s runs standalone: it is no part of the ensemble", b.Node))
+		}
+	}
+	if len(leaders) > 1 {
+		out = append(out, bad("%s are both leaders: they are of different ensembles", strings.Join(leaders, " and ")))
+	}
+	return out
 }
 
 // addresses counts a tier's processes and lists the addresses of all. One

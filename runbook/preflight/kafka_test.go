@@ -129,6 +129,15 @@ func TestABrokenKafkaIsFoundByExactlyOneCheck(t *testing.T) {
 		{"kafka.ensemble", "one ZooKeeper node", zooKeeper(1), warn, "1 ZooKeeper node: losing it stops Kafka"},
 		{"kafka.ensemble", "nine ZooKeeper nodes", zooKeeper(9), warn, "more than 7"},
 
+		{"kafka.ensemble", "a ZooKeeper node without quorum", func(f *runbook.Facts) { f.Brokers[6].Mode = runbook.ModeNoQuorum }, fatal, "zookeeper2 is without quorum"},
+		{"kafka.ensemble", "a ZooKeeper node on its own", func(f *runbook.Facts) { f.Brokers[4].Mode = runbook.ModeStandalone }, fatal, "zookeeper0 runs standalone"},
+		{"kafka.ensemble", "nodes of two ensembles", func(f *runbook.Facts) { f.Brokers[6].Mode = runbook.ModeLeader }, fatal, "zookeeper1 and zookeeper2 are both leaders"},
+		{"kafka.ensemble", "no ZooKeeper node tells what it is", func(f *runbook.Facts) {
+			for i := range f.Brokers {
+				f.Brokers[i].Mode = ""
+			}
+		}, ok, ""},
+
 		{"kafka.log-dirs", "Kafka's default", setAll("log.dirs", "/tmp/kafka-logs"), warn, "broker 0 keeps its records in /tmp/kafka-logs"},
 		{"kafka.log-dirs", "one of several in memory", set("log.dirs", "/data/1,/dev/shm/kafka"), warn, "broker 2 keeps its records in /dev/shm/kafka"},
 		{"kafka.log-dirs", "only log.dir is told", func(f *runbook.Facts) {
