@@ -14,7 +14,7 @@ RACE_PKGS ?= $(shell $(GO) list ./orderer/blockledger/... ./orderer/broadcast/..
 UNIT_PKGS ?= $(filter-out $(RACE_PKGS),$(shell $(GO) list ./...))
 
 .DEFAULT_GOAL := help
-.PHONY: help build test unit race e2e torture kafka kafka-faults rehearse lint fmt fuzz golden cover bench microbench clean
+.PHONY: help build test unit race e2e interop torture kafka kafka-faults rehearse lint fmt fuzz golden cover bench microbench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ race: ## fast tests of the packages with goroutines, under the race detector
 
 e2e: build ## real processes: rehearsals, rollbacks, crashes
 	RAFTMIG_BIN=$(abspath $(BIN)) $(GO) test -count=1 -p 1 -timeout 20m ./cmd/raftmig ./testnet
+
+interop: build ## compare with real Fabric: FABRIC_BIN_DIR=folder with its programs
+	@RAFTMIG_BIN=$(abspath $(BIN)) FABRIC_BIN_DIR=$(if $(FABRIC_BIN_DIR),$(abspath $(FABRIC_BIN_DIR))) .ci/interop
 
 torture: build ## kill the runner at every record of its journal (about 10 minutes)
 	RAFTMIG_BIN=$(abspath $(BIN)) RAFTMIG_EVERY_RECORD=1 $(GO) test -count=1 -timeout 60m -run TestARunThatIsKilledAtAnyRecord ./cmd/raftmig
