@@ -293,7 +293,7 @@ func metricsAgree(t *testing.T, inv *inventory.Network, states []runbook.Channel
 
 // The three updates of 20 channels beside the system channel on three of
 // Fabric's own orderers. A script with Fabric's tools takes 42 s for them.
-func TestInteropUpdatesOfTwentyChannelsAreQuick(t *testing.T) {
+func TestUpdatesOfTwentyChannelsAreQuick(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real processes; left out with -short")
 	}

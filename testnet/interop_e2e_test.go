@@ -3,6 +3,7 @@ package testnet
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"raftmig/fabricops/inventory"
 	"raftmig/fabricops/observe"
 	"raftmig/orderer/fabrictest"
 )
@@ -137,6 +139,45 @@ func TestInteropAMixedNetworkOrdersMigratesAndFailsOver(t *testing.T) {
 				requireAgreement(ctx, t, n, committed)
 			}
 			require.Len(t, led, 2, "both engines led")
+		})
+	}
+}
+
+// A node that was away for longer than the others keep their logs gets a
+// snapshot and then the blocks before it, from the other engine.
+func TestInteropANodeCatchesUpBySnapshotOfTheOtherEngine(t *testing.T) {
+	bin := fabrictest.Dir(t, "orderer")
+	for name, fabric := range map[string][]string{"Fabric's node": {"orderer2"}, "our node": {"orderer0", "orderer1"}} {
+		t.Run(name, func(t *testing.T) {
+			const away = "orderer2"
+			ctx, n := running(t, Spec{
+				OrdererBin: filepath.Join(bin, "orderer"), OrdererBinNodes: fabric, Channels: []string{"ch1"},
+				MaxMessageCount: 2, Raft: inventory.Raft{SnapshotIntervalSize: 1 << 20},
+			})
+			migrate(ctx, t, n, "--ignore-check", "versions.equal")
+			observer := leaders(t, n)
+			awaitLeaders(t, n, observer, "")
+			require.NoError(t, n.Inject(ctx, FaultKill, away))
+			leader := awaitLeaders(t, n, observer, away)["ch1"]
+			const count = 120 // in 60 blocks: more than any release keeps behind a snapshot
+			r, err := n.Load(ctx, Traffic{Transactions: count, Size: 100 << 10, Nodes: []string{leader}})
+			require.NoError(t, err)
+			require.Equal(t, count, r.Acknowledged)
+			require.NoError(t, n.Inject(ctx, FaultStart, away))
+			requireAgreement(ctx, t, n, count)
+			for _, o := range n.Inventory.Orderers {
+				if o.Name != away {
+					continue
+				}
+				log, err := os.ReadFile(o.Log)
+				require.NoError(t, err)
+				require.Contains(t, string(log), "Catching up with snapshot taken at block [")
+			}
+			// It has its log again, too: it takes part without the node that led.
+			require.NoError(t, n.Inject(ctx, FaultStop, leader))
+			sendOnRaft(ctx, t, n, awaitLeaders(t, n, observer, leader), 10)
+			require.NoError(t, n.Inject(ctx, FaultStart, leader))
+			requireAgreement(ctx, t, n, count+10)
 		})
 	}
 }

@@ -48,16 +48,21 @@ func (n *network) startFabric(i int) *running {
 	return n.startProcess(i, cmd)
 }
 
-// newNetworkForFabric is a network whose orderers a real one may be among. It
-// skips the test without one.
-func newNetworkForFabric(t testing.TB) *network {
+// newNetworkForFabric is a network whose orderers a real one may be among, with
+// changes of the system channel's configuration. It skips the test without one.
+func newNetworkForFabric(t testing.TB, changes ...func(*network, *cb.Config)) *network {
 	fabricBinary(t, "orderer")
 	n := newNetwork(t)
 	if fabrictest.Version(t).Before(2, 0) {
 		low := fabrictest.LowerCAs(t, n.Dir)
 		require.NotEmpty(t, low)
-		n.writeGenesis(func(c *cb.Config) { replaceCertificates(t, c.ChannelGroup, low) })
+		changes = append(changes, func(_ *network, c *cb.Config) { replaceCertificates(t, c.ChannelGroup, low) })
 	}
+	n.writeGenesis(func(c *cb.Config) {
+		for _, change := range changes {
+			change(n, c)
+		}
+	})
 	return n
 }
 

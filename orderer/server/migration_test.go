@@ -345,6 +345,52 @@ func TestMigrationFromSoloToRaft(t *testing.T) {
 	requireSameBlocks(t, o.blocks("ch1", admin, last+1), joined.blocks("ch1", admin, last+1))
 }
 
+// A node of one engine is added to a migrated network of the other: it starts
+// from the system channel's config block and fetches the blocks before it, and
+// then ch1, where it becomes a consenter later (C13 and C14 of spec 2.7).
+func TestInteropANewNodeJoinsNodesOfTheOtherEngine(t *testing.T) {
+	fabricBinary(t, "orderer")
+	for name, start := range map[string]struct {
+		there, added func(n *network, i int) *running
+	}{
+		"Fabric's joins ours": {func(n *network, i int) *running { return n.start(i, "") }, (*network).startFabric},
+		"ours joins Fabric's": {(*network).startFabric, func(n *network, i int) *running { return n.start(i, "") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// Without its own address: a real orderer would wait for itself, seven
+			// seconds each time that it asks the others for their heights.
+			n := newNetworkForFabric(t, func(n *network, c *cb.Config) { fixture.SetAddresses(c, n.addresses()[:2]...) })
+			all := func() []*running { return []*running{start.there(n, 0), start.there(n, 1)} }
+			nodes := all()
+			nodes[0].createCh1()
+			for _, r := range nodes {
+				r.blocks("ch1", n.OrgUser("User1"), 0)
+			}
+			switchType(nodes, n.RaftMetadata(n.ports[:2]...), "syschannel", "ch1")
+			nodes = all()
+			o, admin := nodes[0], n.OrdererAdmin()
+			for _, r := range nodes {
+				r.awaitLog("Raft leader changed: 0 -> ")
+			}
+			leaveMaintenance(o, "syschannel", "ch1")
+			grow := func(c *ab.ConsensusType) { c.Metadata = n.RaftMetadata(n.ports...) }
+			block := o.changeConsensus("syschannel", grow)
+			require.NoError(t, os.WriteFile(n.Path("genesis.block"), protoutil.MustMarshal(block), 0o600))
+			joined := start.added(n, 2)
+			requireSameBlocks(t, o.blocks("syschannel", admin, block.Header.Number), joined.blocks("syschannel", admin, block.Header.Number))
+			block = o.changeConsensus("ch1", grow)
+			o.accepted(n.Message("ch1", n.OrgUser("User1"), "for three"))
+			last := block.Header.Number + 1
+			want := o.blocks("ch1", admin, last)
+			require.Eventually(t, func() bool {
+				blocks, status := joined.deliver("ch1", admin, &ab.SeekInfo{Start: specified(last), Stop: specified(last), Behavior: ab.SeekInfo_FAIL_IF_NOT_READY})
+				return status == cb.Status_SUCCESS && len(blocks) == 1
+			}, 2*patience, tick, "it becomes a consenter of ch1")
+			requireSameBlocks(t, want, joined.blocks("ch1", admin, last))
+		})
+	}
+}
+
 // C13 and C14 of spec 2.7: a node that was never part of the Kafka network
 // starts from the system channel's config block.
 func TestANewNodeJoinsAfterTheMigration(t *testing.T) {
