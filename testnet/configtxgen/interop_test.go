@@ -43,6 +43,7 @@ func TestInteropRealToolReadsOurBlockAndMakesTheSameOne(t *testing.T) {
 		t.Run(name, func(t *testing.T) { compareBlocks(t, bin, dir, name) })
 	}
 	t.Run("solo", func(t *testing.T) {
+		fabrictest.Since(t, 2, 5, "2.2 reads no variables, 1.4 names them without the profile")
 		const variable = "CONFIGTX_PROFILES_GENESIS_ORDERER_ORDERERTYPE"
 		t.Setenv(variable, "solo")
 		compareBlocks(t, bin, dir, "Genesis", variable+"=solo")
