@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,9 +52,19 @@ func newPeerCLI(t *testing.T, n *inventory.Network) *peerCLI {
 	}
 }
 
-func (p *peerCLI) channel(args ...string) string {
+// as is the command run by another identity.
+func (p *peerCLI) as(mspID, dir string) *peerCLI {
+	other := *p
+	other.env = append(slices.Clone(p.env), "CORE_PEER_LOCALMSPID="+mspID, "CORE_PEER_MSPCONFIGPATH="+dir)
+	return &other
+}
+
+// channel runs "peer channel" with the TLS flags, offline without them.
+func (p *peerCLI) channel(args ...string) string { return p.offline(append(args, p.tls...)...) }
+
+func (p *peerCLI) offline(args ...string) string {
 	p.t.Helper()
-	cmd := exec.Command(p.peer, append(append([]string{"channel"}, args...), p.tls...)...)
+	cmd := exec.Command(p.peer, append([]string{"channel"}, args...)...)
 	cmd.Env, cmd.Dir = p.env, p.t.TempDir()
 	out, err := cmd.CombinedOutput()
 	require.NoError(p.t, err, "peer channel %v\n%s", args, out)
@@ -92,7 +104,10 @@ func TestInteropFabricsPeerCommandWorksAgainstAMigratedNetwork(t *testing.T) {
 	writeFile(t, at("envelope.json"), []byte(`{"payload":{"header":{"channel_header":{"channel_id":"ch1","type":2}},"data":{"config_update":`+string(update)+`}}}`))
 	translate("proto_encode", "--type", "common.Envelope", "--input", at("envelope.json"), "--output", at("envelope.pb"))
 
-	out := peer.channel("update", "-f", at("envelope.pb"), "-o", n.Orderers[2].Address, "-c", "ch1")
+	// Signed by the orderers' admin, submitted by that of an application organization.
+	peer.offline("signconfigtx", "-f", at("envelope.pb"))
+	submitter := peer.as(n.Clients["*"].MSPID, strings.Replace(n.Clients["*"].MSPDir, "User1@", "Admin@", 1))
+	out := submitter.channel("update", "-f", at("envelope.pb"), "-o", n.Orderers[2].Address, "-c", "ch1")
 	require.Contains(t, out, "Successfully submitted channel update")
 	require.Eventually(t, func() bool {
 		peer.channel("fetch", "config", at("new.block"), "-o", n.Orderers[0].Address, "-c", "ch1")

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
+	"github.com/hyperledger/fabric-protos-go/orderer/etcdraft"
 	"github.com/stretchr/testify/require"
 
 	"raftmig/orderer/channelconfig"
@@ -145,7 +147,7 @@ func TestInteropMigrationTogetherWithRealOrderers(t *testing.T) {
 }
 
 // TestInteropNodesChangeHands starts real orderers on the folders that ours have
-// left and the other way round, on Kafka and on Raft.
+// left and the other way round, on Kafka and on Raft, with logs and snapshots.
 func TestInteropNodesChangeHands(t *testing.T) {
 	n := newNetworkForFabric(t)
 	user, admin := n.OrgUser("User1"), n.OrdererAdmin()
@@ -176,7 +178,7 @@ func TestInteropNodesChangeHands(t *testing.T) {
 	nodes[0].createCh1()
 	stop(check(nodes, "first"))
 	nodes = check(sets[false](), "second")
-	switchType(nodes, n.RaftMetadata(n.ports...), "syschannel", "ch1")
+	switchType(nodes, n.snapshotsOften(n.RaftMetadata(n.ports...)), "syschannel", "ch1")
 	nodes = sets[true]()
 	for _, r := range nodes {
 		r.awaitLog("Raft leader changed: 0 -> ")
@@ -186,6 +188,19 @@ func TestInteropNodesChangeHands(t *testing.T) {
 	nodes = check(sets[false](), "fourth")
 	stop(nodes)
 	check(sets[true](), "fifth")
+	for i := range 3 {
+		snapshots, err := filepath.Glob(n.Path(fmt.Sprintf("o%d/etcdraft/snapshot/ch1/*.snap", i)))
+		require.NoError(t, err)
+		require.NotEmpty(t, snapshots, "orderer %d", i)
+	}
+}
+
+// snapshotsOften changes Raft metadata: a snapshot after each block.
+func (n *network) snapshotsOften(metadata []byte) []byte {
+	m := &etcdraft.ConfigMetadata{}
+	require.NoError(n.t, proto.Unmarshal(metadata, m))
+	m.Options.SnapshotIntervalSize = 1
+	return protoutil.MustMarshal(m)
 }
 
 // migrate takes a network through a whole migration; start starts its three nodes.
