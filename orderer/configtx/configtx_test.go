@@ -153,7 +153,7 @@ func TestEnvelopesThatAreNoUpdates(t *testing.T) {
 		{"no payload", &cb.Envelope{}, "error converting envelope to config update: no header in payload"},
 		{"garbage", &cb.Envelope{Payload: []byte{0xff}}, "error converting envelope to config update: error unmarshalling Payload: "},
 		{"another type", must(protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{Type: cb.HeaderType_MESSAGE}, nil)), "error converting envelope to config update: invalid type MESSAGE, expected CONFIG_UPDATE"},
-		{"garbage inside", must(protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{Type: cb.HeaderType_CONFIG_UPDATE, Bytes: []byte{0xff}}, nil)), "error converting envelope to config update: error unmarshalling ConfigUpdateEnvelope: "},
+		{"garbage inside", must(protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{Type: cb.HeaderType_CONFIG_UPDATE, Bytes: []byte{0xff}}, nil)), "error converting envelope to config update: error unmarshalling message for type CONFIG_UPDATE: "},
 		{"a bad update", must(protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{Type: cb.HeaderType_CONFIG_UPDATE, Data: &cb.ConfigUpdateEnvelope{ConfigUpdate: []byte{0xff}}}, nil)), "error authorizing update: error unmarshalling ConfigUpdate: "},
 		{"a bad signature", must(protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{Type: cb.HeaderType_CONFIG_UPDATE, Data: &cb.ConfigUpdateEnvelope{
 			ConfigUpdate: protoutil.MustMarshal(&cb.ConfigUpdate{ChannelId: "ch"}),

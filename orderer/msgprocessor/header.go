@@ -56,22 +56,20 @@ func eachBytesField(b []byte, f func(protowire.Number, []byte) bool) bool {
 // ChannelHeader is protoutil.ChannelHeader for a message of any size at the
 // cost of its headers.
 func ChannelHeader(msg *protoutil.Message) (*cb.ChannelHeader, error) {
-	h, _, found, ok := headerFields(msg.GetPayload())
-	if !ok || !found {
-		return protoutil.ChannelHeader(msg.Envelope) // it says what is wrong
+	if b, _, found, ok := headerFields(msg.GetPayload()); ok && found && len(b) > 0 {
+		if h, err := protoutil.UnmarshalChannelHeader(b); err == nil {
+			return h, nil
+		}
 	}
-	return protoutil.UnmarshalChannelHeader(h)
+	return protoutil.ChannelHeader(msg.Envelope) // it says what is wrong
 }
 
 // signedData is protoutil.EnvelopeAsSignedData likewise.
 func signedData(msg *protoutil.Message) ([]*protoutil.SignedData, error) {
-	_, h, found, ok := headerFields(msg.GetPayload())
-	if !ok || !found {
-		return protoutil.EnvelopeAsSignedData(msg.Envelope)
+	if _, h, found, ok := headerFields(msg.GetPayload()); ok && found {
+		if sh, err := protoutil.UnmarshalSignatureHeader(h); err == nil {
+			return []*protoutil.SignedData{{Data: msg.GetPayload(), Identity: sh.Creator, Signature: msg.GetSignature()}}, nil
+		}
 	}
-	sh, err := protoutil.UnmarshalSignatureHeader(h)
-	if err != nil {
-		return nil, err
-	}
-	return []*protoutil.SignedData{{Data: msg.GetPayload(), Identity: sh.Creator, Signature: msg.GetSignature()}}, nil
+	return protoutil.EnvelopeAsSignedData(msg.Envelope)
 }

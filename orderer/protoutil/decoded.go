@@ -50,16 +50,16 @@ func newDecoded(env *cb.Envelope) *decoded {
 		d.channelErr, d.signedErr = err, err
 		return d
 	}
+	// What is not canonical, or wrong, is the library's.
 	var ok bool
-	if d.channel, ok = splitChannelHeader(channelHeader); !ok {
-		d.channel, d.channelErr = UnmarshalChannelHeader(channelHeader)
+	if d.channel, ok = splitChannelHeader(channelHeader); !ok || len(channelHeader) == 0 {
+		d.channel, d.channelErr = ChannelHeader(env)
 	}
-	creator, err := creatorOf(signatureHeader)
-	if err != nil {
-		d.signedErr = err
-		return d
+	if creator, _, ok := splitCanonical(signatureHeader); ok {
+		d.signed = []*SignedData{{Data: env.Payload, Identity: creator, Signature: env.Signature}}
+	} else {
+		d.signed, d.signedErr = EnvelopeAsSignedData(env)
 	}
-	d.signed = []*SignedData{{Data: env.Payload, Identity: creator, Signature: env.Signature}}
 	return d
 }
 
@@ -76,18 +76,6 @@ func headersOf(env *cb.Envelope) (channelHeader, signatureHeader []byte, err err
 		return nil, nil, err
 	}
 	return p.Header.ChannelHeader, p.Header.SignatureHeader, nil
-}
-
-// creatorOf returns the creator in an encoded signature header, likewise.
-func creatorOf(signatureHeader []byte) ([]byte, error) {
-	if creator, _, ok := splitCanonical(signatureHeader); ok {
-		return creator, nil
-	}
-	sh, err := UnmarshalSignatureHeader(signatureHeader)
-	if err != nil {
-		return nil, err
-	}
-	return sh.Creator, nil
 }
 
 // splitChannelHeader decodes a channel header that has each field at most once

@@ -14,6 +14,8 @@ var (
 	ErrNilEnvelope = errors.New("nil envelope")
 	// ErrNoHeader is returned for a payload without a header.
 	ErrNoHeader = errors.New("no header in payload")
+	// ErrNoChannelHeader is returned for a header without a channel header.
+	ErrNoChannelHeader = errors.New("channel header not set")
 )
 
 // Marshal encodes m deterministically (map entries in key order), so that two
@@ -89,13 +91,20 @@ func EnvelopePayload(env *cb.Envelope) (*cb.Payload, error) {
 	return p, nil
 }
 
-// ChannelHeader returns the channel header of env.
+// ChannelHeader returns the channel header of env, which must be there.
 func ChannelHeader(env *cb.Envelope) (*cb.ChannelHeader, error) {
 	p, err := EnvelopePayload(env)
 	if err != nil {
 		return nil, err
 	}
-	return UnmarshalChannelHeader(p.Header.ChannelHeader)
+	if len(p.Header.ChannelHeader) == 0 {
+		return nil, ErrNoChannelHeader
+	}
+	h, err := UnmarshalChannelHeader(p.Header.ChannelHeader)
+	if err != nil {
+		return nil, fmt.Errorf("error unmarshalling channel header: %w", err)
+	}
+	return h, nil
 }
 
 // UnmarshalConfigUpdateEnvelope decodes a ConfigUpdateEnvelope.
@@ -130,7 +139,11 @@ func EnvelopeToConfigUpdate(env *cb.Envelope) (*cb.ConfigUpdateEnvelope, error) 
 	if h.Type != int32(cb.HeaderType_CONFIG_UPDATE) {
 		return nil, fmt.Errorf("invalid type %s, expected CONFIG_UPDATE", cb.HeaderType(h.Type))
 	}
-	return UnmarshalConfigUpdateEnvelope(p.Data)
+	e := &cb.ConfigUpdateEnvelope{}
+	if err := proto.Unmarshal(p.Data, e); err != nil {
+		return nil, fmt.Errorf("error unmarshalling message for type CONFIG_UPDATE: %w", err)
+	}
+	return e, nil
 }
 
 // ConfigEnvelope returns the ConfigEnvelope inside a CONFIG envelope. Any

@@ -36,9 +36,9 @@ func EnvelopeAsSignedData(env *cb.Envelope) ([]*SignedData, error) {
 	if err != nil {
 		return nil, err
 	}
-	sh, err := UnmarshalSignatureHeader(p.Header.SignatureHeader)
-	if err != nil {
-		return nil, err
+	sh := &cb.SignatureHeader{}
+	if err := proto.Unmarshal(p.Header.SignatureHeader, sh); err != nil {
+		return nil, fmt.Errorf("GetSignatureHeaderFromBytes failed, err %w", err)
 	}
 	return []*SignedData{{Data: env.Payload, Identity: sh.Creator, Signature: env.Signature}}, nil
 }

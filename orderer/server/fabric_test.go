@@ -110,7 +110,8 @@ var words = []struct {
 	ours     string
 	explains string
 }{
-	{fabrictest.Release{Major: 2, Minor: 3}, "unmarshaling Payload", "unmarshalling Payload", "spelling"},
+	{fabrictest.Release{Major: 2, Minor: 3}, "unmarshaling", "unmarshalling", "spelling"},
+	{fabrictest.Release{Major: 2, Minor: 3}, "CONFIG_UPDATE: unexpected EOF", "CONFIG_UPDATE: proto: …", "another protobuf library"},
 	{fabrictest.Release{Major: 2, Minor: 0}, "could not succesfully apply", "could not successfully apply", "spelling"},
 	{fabrictest.Release{Major: 2, Minor: 0}, "Attempted to include a member which", "Attempted to include member Org9 which", "1.4 does not name the member"},
 	{fabrictest.Release{Major: 2, Minor: 0}, "bad channel ID: channel ID 'Other' contains", "bad channel ID: 'Other' contains", "1.4 says what it is twice"},
@@ -120,7 +121,7 @@ var words = []struct {
 func inOurWords(text string, r fabrictest.Release) string {
 	for _, w := range words {
 		if r.Before(w.before.Major, w.before.Minor) {
-			text = strings.Replace(text, w.theirs, w.ours, 1)
+			text = strings.ReplaceAll(text, w.theirs, w.ours)
 		}
 	}
 	return text
