@@ -24,7 +24,9 @@ var stepVerifyFinal = step{
 		return Explain{
 			Title: "Take the final picture",
 			What: "Read every channel from every orderer a last time, for the report. " +
-				"Nothing is changed.",
+				"Nothing is changed. Then see that every peer gets blocks again. A peer " +
+				"of 1.4 that is its organization's fixed leader (orgLeader) gives up " +
+				"after 43 seconds of maintenance mode: restart it.",
 			Why: "The report must show the state that the network was left in.",
 			Verify: "Type etcdraft, STATE_NORMAL, a leader, no orderer behind, no two " +
 				"orderers with different blocks at the same height.",
