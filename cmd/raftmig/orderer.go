@@ -20,7 +20,7 @@ import (
 // Exit codes of the orderer: Fabric's, which supervisors know.
 const (
 	ordererExitConfig = 1 // the command line or the configuration cannot be read
-	ordererExitFatal  = 2 // a condition that must end the process
+	ordererExitPanic  = 2 // a condition that must end the process
 )
 
 // newOrdererCommand is the ordering engine. Under the name "orderer" the
@@ -35,8 +35,9 @@ func newOrdererCommand() *cobra.Command {
 Variables ORDERER_<SECTION>_<KEY> override the file; FABRIC_LOGGING_SPEC and
 FABRIC_LOGGING_FORMAT say what is logged and how.
 
-Exit codes: 0 stopped by a signal, 1 the configuration cannot be read,
-2 something happened that must end the process (the log's last lines say what).`,
+Exit codes: 0 stopped by a signal, 1 the configuration or a file that it names
+cannot be read, or an address cannot be listened on, 2 something else happened
+that must end the process (the log's last lines say what).`,
 		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true, RunE: start,
 	}
 	// Fabric's exit code of a wrong command line
@@ -58,10 +59,14 @@ func runOrderer(ctx context.Context) error {
 		Format: os.Getenv("FABRIC_LOGGING_FORMAT"), LogSpec: os.Getenv("FABRIC_LOGGING_SPEC"), Writer: os.Stderr,
 	})
 	if err != nil {
-		return withCode(ordererExitFatal, fmt.Errorf("FABRIC_LOGGING_SPEC: %w", err))
+		return withCode(ordererExitPanic, fmt.Errorf("FABRIC_LOGGING_SPEC: %w", err))
 	}
 	log := logging.Logger("orderer.common.server")
 	conf, err := localconfig.Load("", os.Environ())
+	var refused *localconfig.Refusal
+	if errors.As(err, &refused) {
+		return withCode(ordererExitPanic, flogging.Panicf(log, "%w", err))
+	}
 	if err != nil {
 		log.Error("failed to parse config: ", err)
 		return withCode(ordererExitConfig, errors.New("failed to parse config"))
@@ -76,7 +81,7 @@ func runOrderer(ctx context.Context) error {
 	defer signal.Stop(signals)
 	go handleSignals(ctx, signals, cancel, log)
 	if err := server.Run(ctx, conf, server.Options{Logging: logging, Build: ordererBuild()}); err != nil {
-		return withCode(ordererExitFatal, err)
+		return withCode(server.ExitCode(err), err)
 	}
 	return nil
 }

@@ -63,7 +63,9 @@ func TestTheOrdererCommandLine(t *testing.T) {
 		{"no configuration, with start", []string{"start"}, "FABRIC_CFG_PATH=" + t.TempDir(), 1, "failed to parse config: "},
 		{"a bad variable", nil, "ORDERER_GENERAL_LISTENPORT=x", 1, "failed to parse config: "},
 		{"a bad logging specification", nil, "FABRIC_LOGGING_SPEC=bogus", 2, "invalid logging specification 'bogus'"},
-		{"a fatal condition", nil, "ORDERER_GENERAL_LOCALMSPDIR=nowhere", 2, "Failed to get local MSP identity"},
+		{"a fatal condition", nil, "ORDERER_GENERAL_LOCALMSPDIR=nowhere", 2, "Failed to get local msp config: "},
+		{"a refused configuration", nil, "ORDERER_KAFKA_SASLPLAIN_ENABLED=true", 2, "General.Kafka.SASLPlain.User must be set if General.Kafka.SASLPlain.Enabled is set to true."},
+		{"a file that is not there", nil, "ORDERER_GENERAL_CLUSTER_ROOTCAS=[nowhere]", 1, "Failed to load ServerRootCAs file '"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, cmd := range []*exec.Cmd{exec.Command(link, tc.args...), exec.Command(binary(t), append([]string{"orderer"}, tc.args...)...)} {

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -110,17 +109,4 @@ func (c *TLSConfig) Config() *tls.Config {
 // Credentials returns the configuration for a gRPC server.
 func (c *TLSConfig) Credentials() credentials.TransportCredentials {
 	return credentials.NewTLS(c.Config())
-}
-
-// ReadFiles reads several files, e.g. CA certificates.
-func ReadFiles(paths []string) ([][]byte, error) {
-	var all [][]byte
-	for _, p := range paths {
-		b, err := os.ReadFile(p)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, b)
-	}
-	return all, nil
 }

@@ -32,6 +32,16 @@ func Load(dir string, environ []string) (*TopLevel, error) {
 	return c, err
 }
 
+// Refusal is an error of a configuration that can be read but must not be
+// started with (spec 8.3).
+type Refusal struct{ Err error }
+
+// Error implements error.
+func (r *Refusal) Error() string { return r.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (r *Refusal) Unwrap() error { return r.Err }
+
 func find(dir string, environ []string) (path, note string, err error) {
 	dirs := []string{dir}
 	if dir == "" {
@@ -77,7 +87,7 @@ func Parse(path string, b []byte, environ []string) (*TopLevel, error) {
 	c.notes = d.notes
 	c.setDefaults()
 	if err := c.validate(); err != nil {
-		return nil, err
+		return nil, &Refusal{err}
 	}
 	c.resolvePaths(filepath.Dir(path))
 	return c, nil

@@ -140,11 +140,11 @@ func (n *node) clientTLS(separate bool) (cluster.ClientTLS, error) {
 	}
 	cert, err := os.ReadFile(certFile)
 	if err != nil {
-		return result, fmt.Errorf("Failed to load client TLS certificate file '%s' (%w)", certFile, err) //nolint:staticcheck // Fabric's text
+		return result, fatalf("Failed to load client TLS certificate file '%s' (%w)", certFile, err)
 	}
 	key, err := os.ReadFile(keyFile)
 	if err != nil {
-		return result, fmt.Errorf("Failed to load client TLS key file '%s' (%w)", keyFile, err) //nolint:staticcheck // Fabric's text
+		return result, fatalf("Failed to load client TLS key file '%s' (%w)", keyFile, err)
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {

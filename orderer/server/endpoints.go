@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -100,15 +99,15 @@ func (n *node) background(run func(context.Context)) (stop func()) {
 func loadTLS(t localconfig.TLS, optional comm.ClientAuth, isHTTP bool) (*comm.TLSConfig, error) {
 	cert, err := os.ReadFile(t.Certificate)
 	if err != nil {
-		return nil, fmt.Errorf("Failed to load server Certificate file '%s' (%w)", t.Certificate, err) //nolint:staticcheck // Fabric's text
+		return nil, fatalf("Failed to load server TLS Certificate file '%s' (%w)", t.Certificate, err)
 	}
 	key, err := os.ReadFile(t.PrivateKey)
 	if err != nil {
-		return nil, fmt.Errorf("Failed to load PrivateKey file '%s' (%w)", t.PrivateKey, err) //nolint:staticcheck // Fabric's text
+		return nil, fatalf("Failed to load TLS PrivateKey file '%s' (%w)", t.PrivateKey, err)
 	}
-	cas, err := comm.ReadFiles(t.ClientRootCAs)
+	cas, err := readFiles("TLS ClientRootCAs", t.ClientRootCAs)
 	if err != nil {
-		return nil, fmt.Errorf("Failed to load client root CAs (%w)", err) //nolint:staticcheck // Fabric's text
+		return nil, err
 	}
 	auth := optional
 	if t.ClientAuthRequired {
@@ -122,13 +121,13 @@ func loadTLS(t localconfig.TLS, optional comm.ClientAuth, isHTTP bool) (*comm.TL
 // listen opens the general listener, without serving, and sets up trust.
 func (n *node) listen() error {
 	g := n.conf.General
-	clients, err := comm.ReadFiles(g.TLS.ClientRootCAs)
+	clients, err := readFiles("TLS ClientRootCAs", g.TLS.ClientRootCAs)
 	if err != nil {
-		return fmt.Errorf("Failed to load client root CAs (%w)", err) //nolint:staticcheck // Fabric's text
+		return err
 	}
-	orderers, err := comm.ReadFiles(g.Cluster.RootCAs)
+	orderers, err := readFiles("ServerRootCAs", g.Cluster.RootCAs)
 	if err != nil {
-		return fmt.Errorf("Failed to load ServerRootCAs file (%w)", err) //nolint:staticcheck // as Fabric's
+		return err
 	}
 	n.trust = newTrust(clients, orderers, n.log)
 	e := &endpoint{}
@@ -145,7 +144,7 @@ func (n *node) listen() error {
 	}
 	address := net.JoinHostPort(g.ListenAddress, strconv.Itoa(int(g.ListenPort)))
 	if e.listener, err = comm.Listen(address); err != nil {
-		return fmt.Errorf("Failed to listen: %w", err) //nolint:staticcheck // Fabric's text
+		return fatalf("Failed to listen: %w", err)
 	}
 	n.onCleanup(func() { _ = e.listener.Close() }) // serving has closed it already
 	n.grpcMetrics = comm.NewMetrics(n.metrics)

@@ -17,9 +17,12 @@ func loadIdentity(conf *localconfig.TopLevel, now time.Time) (msp.SigningIdentit
 	if ks := conf.General.BCCSP.SW.FileKeystore.KeyStorePath; ks != "" {
 		keystores = append(keystores, ks)
 	}
+	if _, err := mspdir.Load(dir, id); err != nil {
+		return nil, fmt.Errorf("Failed to get local msp config: %w", err) //nolint:staticcheck // Fabric's text
+	}
 	local, signer, err := mspdir.LoadLocal(dir, id, keystores...)
 	if err != nil {
-		return nil, fmt.Errorf("Failed to get local MSP identity: %w", err) //nolint:staticcheck // Fabric's text
+		return nil, fmt.Errorf("Failed to setup local msp with config: %w", err) //nolint:staticcheck // Fabric's text
 	}
 	serialized, err := signer.Serialize()
 	if err != nil {

@@ -56,7 +56,7 @@ func TestWhatEndsTheStart(t *testing.T) {
 		change     func(*localconfig.TopLevel)
 		raft       bool
 	}{
-		{"no MSP folder", "Failed to get local MSP identity: ", func(c *localconfig.TopLevel) { c.General.LocalMSPDir = n.Path("nothing") }, false},
+		{"no MSP folder", "Failed to get local msp config: ", func(c *localconfig.TopLevel) { c.General.LocalMSPDir = n.Path("nothing") }, false},
 		{"no key", "could not load a private key from directory ", func(c *localconfig.TopLevel) {
 			c.General.LocalMSPDir = n.Path("keyless")
 			c.General.BCCSP.SW.FileKeystore.KeyStorePath = n.Path("nothing")
@@ -65,7 +65,7 @@ func TestWhatEndsTheStart(t *testing.T) {
 		{"a bootstrap file that is none", "unable to bootstrap orderer. Error unmarshalling genesis block: ", func(c *localconfig.TopLevel) { c.General.BootstrapFile = n.Path("junk.block") }, false},
 		{"an application channel's block", "Failed validating bootstrap block: the block isn't a system channel block because it lacks ConsortiumsConfig", func(c *localconfig.TopLevel) { c.General.BootstrapFile = n.Path("app.block") }, false},
 		{"address in use", "address already in use", func(c *localconfig.TopLevel) { c.General.ListenPort = uint16(busy.Addr().(*net.TCPAddr).Port) }, false},
-		{"no TLS key", "Failed to load PrivateKey file", func(c *localconfig.TopLevel) { c.General.TLS.PrivateKey = n.Path("nothing") }, false},
+		{"no TLS key", "Failed to load TLS PrivateKey file", func(c *localconfig.TopLevel) { c.General.TLS.PrivateKey = n.Path("nothing") }, false},
 		{"operations address in use", "failed to start operations subsystem: ", func(c *localconfig.TopLevel) { c.Operations.ListenAddress = busy.Addr().String() }, false},
 		{"Raft without TLS", "TLS is required for running ordering nodes of cluster type.", func(c *localconfig.TopLevel) { c.General.TLS.Enabled = false }, true},
 		{"half a cluster listener", "Options: General.Cluster.ListenPort, General.Cluster.ListenAddress, General.Cluster.ServerCertificate, General.Cluster.ServerPrivateKey, should be defined altogether.",
@@ -85,7 +85,7 @@ func TestWhatEndsTheStart(t *testing.T) {
 			r := n.launchChanged(0, "", test.change)
 			<-r.ended
 			require.ErrorContains(t, r.err, test.want)
-			require.Regexp(t, `PANI \[orderer\.common\.server\] \w+ -> `, r.log.String())
+			require.Regexp(t, `(PANI|FATA) \[orderer\.common\.server\] \w+ -> `, r.log.String())
 		})
 	}
 }

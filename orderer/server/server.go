@@ -115,6 +115,9 @@ func Run(ctx context.Context, conf *localconfig.TopLevel, o Options) (err error)
 	}()
 	n.greet()
 	if err := n.start(ctx); err != nil {
+		if isFatal(err) {
+			return flogging.Fatalf(n.log, "%w", err)
+		}
 		return flogging.Panicf(n.log, "%w", err)
 	}
 	return n.serve(ctx)
@@ -318,7 +321,7 @@ func (n *node) goServe(e *endpoint, name string) {
 	go func() {
 		defer close(done)
 		if err := e.server.Serve(e.listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-			n.fail(flogging.Fatalf(n.log, "%s gRPC server has terminated while serving requests due to: %w", name, err))
+			n.fail(fatalError{flogging.Fatalf(n.log, "%s gRPC server has terminated while serving requests due to: %w", name, err)})
 		}
 	}()
 	n.onCleanup(func() { e.server.Stop(); <-done })
