@@ -63,8 +63,6 @@ grpc_server_stream_request_duration histogram code,method,service
 grpc_comm_conn_opened counter
 grpc_comm_conn_closed counter
 fabric_version gauge version
-participation_status gauge channel
-participation_consensus_relation gauge channel
 `
 
 var (
