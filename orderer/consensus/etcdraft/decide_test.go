@@ -270,6 +270,13 @@ func TestMessagesThatNodesDoNotSendAreRefused(t *testing.T) {
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
+	for _, to := range []uint64{0, 4} { // Fabric's nodes would stop: the former is what an empty message decodes to
+		earlier := raftpb.Message{Type: raftpb.MsgHeartbeat, From: 2, To: to, Term: 2}
+		payload, err := earlier.Marshal()
+		require.NoError(t, err)
+		_, err = parseMessage(payload, 2, 5)
+		require.ErrorContains(t, err, "which this is not")
+	}
 	m := raftpb.Message{Type: raftpb.MsgHeartbeat, From: 2, To: 7, Term: 2}
 	payload, err := m.Marshal()
 	require.NoError(t, err)

@@ -11,8 +11,9 @@ import (
 	"raftmig/orderer/protoutil"
 )
 
-// errWrongRecipient is returned for a message to another Raft ID: this node's
-// idea of who it is, is out of date (spec 4.7).
+// errWrongRecipient is returned for a message to a later Raft ID: this node was
+// removed and added again, and has not heard of it (spec 4.7). IDs only grow: one
+// who sends to an earlier ID is itself behind, or makes it up.
 var errWrongRecipient = errors.New("message is for another Raft ID")
 
 // parseMessage decodes the payload of a consensus request from the consenter
@@ -22,9 +23,6 @@ func parseMessage(payload []byte, sender, self uint64) (raftpb.Message, error) {
 	var m raftpb.Message
 	if err := m.Unmarshal(payload); err != nil {
 		return m, fmt.Errorf("failed to unmarshal StepRequest payload to Raft Message: %w", err)
-	}
-	if m.To != self {
-		return m, errWrongRecipient
 	}
 	if m.From != sender {
 		return m, fmt.Errorf("node %d sent a Raft message in the name of node %d", sender, m.From)
@@ -37,6 +35,12 @@ func parseMessage(payload []byte, sender, self uint64) (raftpb.Message, error) {
 	}
 	if m.Term == 0 {
 		return m, fmt.Errorf("node %d sent a Raft message without a term", sender)
+	}
+	if m.To > self {
+		return m, errWrongRecipient
+	}
+	if m.To < self {
+		return m, fmt.Errorf("node %d sent a Raft message to node %d, which this is not", sender, m.To)
 	}
 	if err := checkEntries(m); err != nil {
 		return m, fmt.Errorf("node %d sent %w", sender, err)
