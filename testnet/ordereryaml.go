@@ -69,6 +69,8 @@ Metrics:
 Consensus:
   WALDir: etcdraft/wal
   SnapDir: etcdraft/snapshot
+  # When clients are answered on Raft: Fabric's orderers ignore it.
+  AcknowledgeAt: {{.Acknowledge}}
 `))
 
 func (m *Manifest) ordererYAML(n Node) ([]byte, error) {
@@ -82,7 +84,7 @@ func (m *Manifest) ordererYAML(n Node) ([]byte, error) {
 		"Name": n.Name, "Host": host, "Port": n.Port, "Operations": n.Operations, "MSPID": n.MSPID,
 		"Crypto": up + n.Crypto, "Genesis": up + genesisFile, "Replication": m.replication(),
 		"KafkaTLS": m.Spec.KafkaTLS, "KafkaCA": up + path.Join(brokerTLSDir(0), "ca.crt"), "User": saslUser, "Password": m.password,
-		"KafkaVersion": broker.MinVersion, "BootstrapMethod": method, "BootstrapFile": file,
+		"Acknowledge": m.Spec.Acknowledge, "KafkaVersion": broker.MinVersion, "BootstrapMethod": method, "BootstrapFile": file,
 	})
 	return b.Bytes(), err
 }

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"raftmig/fabricops/inventory"
+	"raftmig/orderer/localconfig"
 )
 
 // Spec says what network is wanted. Zero values take the defaults of
@@ -39,6 +40,9 @@ type Spec struct {
 	// BatchTimeout and MaxMessageCount cut blocks; default 200ms and 500.
 	BatchTimeout    time.Duration `json:"batch_timeout"`
 	MaxMessageCount uint32        `json:"max_message_count"`
+	// Acknowledge is Consensus.AcknowledgeAt of our orderers, which counts on Raft:
+	// localconfig.AcknowledgeAtSubmission (default) or AcknowledgeAtCommit.
+	Acknowledge string `json:"acknowledge,omitempty"`
 	// Capability of the channels: V1_4_2 or V1_4_3 (default). With V1_4_2 the
 	// admins are listed in the MSPs; NodeOUs need V1_4_3.
 	Capability string `json:"capability"`
@@ -113,6 +117,7 @@ func (s Spec) withDefaults(name string) Spec {
 	}
 	orDefault(&s.BatchTimeout, 200*time.Millisecond)
 	orDefault(&s.MaxMessageCount, 500)
+	orDefault(&s.Acknowledge, localconfig.AcknowledgeAtSubmission)
 	orDefault(&s.Capability, "V1_4_3")
 	orDefault(&s.Raft.TickInterval, 100*time.Millisecond)
 	orDefault(&s.Raft.ElectionTick, 10)
@@ -167,6 +172,9 @@ func (s *Spec) validate() error {
 	errs = append(errs, s.validateKafka())
 	if s.BatchTimeout <= 0 {
 		bad("batch timeout %v: it must be positive", s.BatchTimeout)
+	}
+	if s.Acknowledge != localconfig.AcknowledgeAtSubmission && s.Acknowledge != localconfig.AcknowledgeAtCommit {
+		bad("acknowledge %q: submission or commit", s.Acknowledge)
 	}
 	if s.Capability != "V1_4_2" && s.Capability != "V1_4_3" {
 		bad("capability %q: V1_4_2 or V1_4_3", s.Capability)

@@ -36,6 +36,7 @@ func (f *specFlags) add(cmd *cobra.Command) {
 	fl.IntVar(&s.MinISR, "min-isr", 2, "min.insync.replicas M, for --kafka apache: 1 < M < N")
 	fl.DurationVar(&s.BatchTimeout, "batch-timeout", 200*time.Millisecond, "BatchTimeout of the channels")
 	fl.Uint32Var(&s.MaxMessageCount, "max-message-count", 500, "BatchSize.MaxMessageCount of the channels")
+	fl.StringVar(&s.Acknowledge, "acknowledge", "submission", "when orderers of ours answer SUCCESS on Raft: submission, as Fabric's, or commit")
 	fl.StringVar(&s.Capability, "capability", "V1_4_3", "channel capability: V1_4_2 or V1_4_3")
 	fl.BoolVar(&s.AdminCerts, "admincerts", false, "list admins in the MSPs, without NodeOUs")
 	fl.StringVar(&s.CryptoConfig, "crypto-config", "", "your crypto-config.yaml, in place of a generated one")

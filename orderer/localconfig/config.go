@@ -214,7 +214,17 @@ type Consensus struct {
 	EvictionSuspicion time.Duration
 	// TickIntervalOverride replaces the channels' tick interval; 0 means unset.
 	TickIntervalOverride time.Duration
+	// AcknowledgeAt says when a client is answered SUCCESS: when the leader has the
+	// message (AcknowledgeAtSubmission, the default and what Fabric does, spec 4.6) or
+	// when this node sees it in a block (AcknowledgeAtCommit). Fabric ignores the key.
+	AcknowledgeAt string
 }
+
+// Values of Consensus.AcknowledgeAt.
+const (
+	AcknowledgeAtSubmission = "submission"
+	AcknowledgeAtCommit     = "commit"
+)
 
 // Operations configures the operations endpoint.
 type Operations struct {

@@ -106,6 +106,9 @@ func (c *TopLevel) validate() error {
 	refuse(c.Admin.TLS.Enabled && !c.Admin.TLS.ClientAuthRequired, "Admin.TLS.ClientAuthRequired must be set to true if Admin.TLS.Enabled is set to true")
 	refuse(c.FileLedger.Location == "", "Orderer.FileLedger.Location must be set")
 	refuse(c.General.BCCSP.Default != "SW", fmt.Sprintf("General.BCCSP.Default: provider %s is not supported, only SW is", c.General.BCCSP.Default))
+	at := c.Consensus.AcknowledgeAt
+	refuse(at != "" && at != AcknowledgeAtSubmission && at != AcknowledgeAtCommit,
+		fmt.Sprintf("Consensus.AcknowledgeAt: %q is neither %s nor %s", at, AcknowledgeAtSubmission, AcknowledgeAtCommit))
 	m := c.General.BootstrapMethod
 	refuse(m != "file" && m != "none", fmt.Sprintf("Unknown bootstrap method: %s", m))
 	return errors.Join(errs...)

@@ -58,6 +58,9 @@ func formatValue(v reflect.Value, secret bool) string {
 func consensusMap(v reflect.Value) string {
 	c := v.Interface().(Consensus)
 	var parts []string
+	if c.AcknowledgeAt != "" {
+		parts = append(parts, "AcknowledgeAt:"+c.AcknowledgeAt)
+	}
 	if c.EvictionSuspicion != 0 {
 		parts = append(parts, fmt.Sprintf("EvictionSuspicion:%v", c.EvictionSuspicion))
 	}

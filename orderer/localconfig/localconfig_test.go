@@ -120,6 +120,7 @@ func TestEnvironmentOverridesTheFile(t *testing.T) {
 		{"an empty variable counts as unset", "General:\n  ListenPort: 1\n", "ORDERER_GENERAL_LISTENPORT=", func(c *TopLevel) any { return c.General.ListenPort }, uint16(1)},
 		{"Consensus keys of the file", "Consensus:\n  WALDir: a\n", "ORDERER_CONSENSUS_WALDIR=/w", func(c *TopLevel) any { return c.Consensus.WALDir }, "/w"},
 		{"not Consensus keys that the file lacks", "Consensus:\n  WALDir: a\n", "ORDERER_CONSENSUS_EVICTIONSUSPICION=5s", func(c *TopLevel) any { return c.Consensus.EvictionSuspicion }, time.Duration(0)},
+		{"an addition of ours that the file has", "Consensus: {AcknowledgeAt: submission}\n", "ORDERER_CONSENSUS_ACKNOWLEDGEAT=commit", func(c *TopLevel) any { return c.Consensus.AcknowledgeAt }, AcknowledgeAtCommit},
 		{"Consensus keys without a value in the file", "Consensus:\n  EvictionSuspicion:\n", "ORDERER_CONSENSUS_EVICTIONSUSPICION=5s", func(c *TopLevel) any { return c.Consensus.EvictionSuspicion }, 5 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {

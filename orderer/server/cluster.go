@@ -209,6 +209,7 @@ func (n *node) raftConsenter(c *clusterParts) (consensus.Consenter, error) {
 	raft, err := etcdraft.New(etcdraft.Options{
 		WALDir: k.WALDir, SnapDir: k.SnapDir, EvictionSuspicion: k.EvictionSuspicion, TickIntervalOverride: k.TickIntervalOverride,
 		LeaderCheckInterval: n.options.leaderCheckInterval,
+		AcknowledgeAtCommit: k.AcknowledgeAt == localconfig.AcknowledgeAtCommit,
 		RPCTimeout:          n.conf.General.Cluster.RPCTimeout, ServerCert: c.serverCert, Comm: c.comm,
 		NewPuller: func(s consensus.ConsenterSupport) (etcdraft.BlockPuller, error) { return c.pullers.ForChain(s) },
 		Inactive:  tracker, Evicted: n.manager.Evicted, Metrics: n.metrics, Logger: n.options.Logging.Logger("orderer.consensus.etcdraft"), Fatal: n.fail,

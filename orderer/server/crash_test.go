@@ -3,9 +3,12 @@ package server
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -181,6 +184,63 @@ func TestKilledUnderLoad(t *testing.T) {
 			require.NotEmpty(t, seen)
 		})
 	}
+}
+
+// Acknowledging at commit, three orderers of which the leader is killed under load
+// at whatever moment: what was answered with SUCCESS is in the ledgers of all, once.
+func TestAtCommitNothingAcknowledgedIsLostWhenLeadersAreKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills processes under load for seconds")
+	}
+	n := newNetwork(t)
+	n.acknowledgeAt = localconfig.AcknowledgeAtCommit
+	n.raftGenesis(n.RaftMetadata(n.ports...))
+	var nodes []*running
+	for i := range 3 {
+		nodes = append(nodes, n.startChild(i))
+	}
+	l := n.load(nodes)
+	for round := range 3 {
+		for j := range nodes {
+			l.goesOn(j)
+		}
+		time.Sleep(rand.N(20 * time.Millisecond)) // somewhere between two blocks
+		leader := l.leader()
+		t.Logf("round %d: orderer %d is killed, %d messages are acknowledged", round, leader, l.success[leader].count())
+		nodes[leader].stop()
+		<-nodes[leader].ended
+		l.goesOn((leader + 1) % len(nodes))
+		nodes[leader] = n.startChild(leader)
+	}
+	l.requireNothingLost()
+	want := nodes[0].chain("ch1", n.OrdererAdmin())
+	for _, node := range nodes[1:] {
+		requireSameBlocks(t, want, node.blocks("ch1", n.OrdererAdmin(), uint64(len(want)-1)))
+	}
+}
+
+var leaderLine = regexp.MustCompile(`Raft leader changed: \d -> (\d) channel=ch1`)
+
+// leader returns which orderer the others say leads ch1.
+func (l *loaded) leader() int {
+	l.t.Helper()
+	leader := -1
+	require.Eventually(l.t, func() bool {
+		votes := map[string]int{}
+		for _, node := range l.nodes {
+			if lines := leaderLine.FindAllStringSubmatch(node.log.String(), -1); len(lines) > 0 {
+				votes[lines[len(lines)-1][1]]++
+			}
+		}
+		for id, count := range votes {
+			if number, err := strconv.Atoi(id); err == nil && number > 0 && count == len(l.nodes) {
+				leader = number - 1
+				return true
+			}
+		}
+		return false
+	}, patience, tick, "the orderers do not agree on a leader")
+	return leader
 }
 
 func count(texts []string, prefix string) int {

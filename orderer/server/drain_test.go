@@ -71,8 +71,8 @@ type loaded struct {
 	senders sync.WaitGroup
 }
 
-func (n *network) load() *loaded {
-	l := &loaded{network: n, nodes: n.startAll(3, ""), success: make([]answered, 3)}
+func (n *network) load(nodes []*running) *loaded {
+	l := &loaded{network: n, nodes: nodes, success: make([]answered, len(nodes))}
 	l.nodes[0].accepted(n.Creation())
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
@@ -126,7 +126,7 @@ func TestOrderlyRestartsUnderLoadLoseNothing(t *testing.T) {
 	}
 	n := newNetwork(t)
 	n.raftGenesis(n.RaftMetadata(n.ports...))
-	l := n.load()
+	l := n.load(n.startAll(3, ""))
 	for i := range l.nodes {
 		for j := range l.nodes {
 			l.goesOn(j)
@@ -148,7 +148,7 @@ func TestAWholeNetworkThatIsStoppedUnderLoadLosesNothing(t *testing.T) {
 	}
 	n := newNetwork(t)
 	n.raftGenesis(n.RaftMetadata(n.ports...))
-	l := n.load()
+	l := n.load(n.startAll(3, ""))
 	for j := range l.nodes {
 		l.goesOn(j)
 	}

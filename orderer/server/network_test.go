@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -45,6 +46,8 @@ type network struct {
 	ports  []int // of orderers 0 to 2
 
 	leaderCheckInterval time.Duration // 0 means the default
+	// acknowledgeAt is Consensus.AcknowledgeAt of all orderers.
+	acknowledgeAt string
 }
 
 func newNetwork(t testing.TB) *network {
@@ -100,11 +103,11 @@ General:
 FileLedger: {Location: %[4]s}
 Operations: {ListenAddress: 127.0.0.1:0}
 Metrics: {Provider: prometheus}
-Consensus: {WALDir: %[4]s/etcdraft/wal, SnapDir: %[4]s/etcdraft/snapshot}
+Consensus: {WALDir: %[4]s/etcdraft/wal, SnapDir: %[4]s/etcdraft/snapshot, AcknowledgeAt: %[6]s}
 Kafka:
   Version: 1.0.0
   Retry: {ShortInterval: 200ms, ShortTotal: 30s, NetworkTimeouts: {DialTimeout: 2s, ReadTimeout: 2s, WriteTimeout: 2s}}
-%[5]s`, n.ports[i], own, n.Path("genesis.block"), n.Path(fmt.Sprintf("o%d", i)), more)
+%[5]s`, n.ports[i], own, n.Path("genesis.block"), n.Path(fmt.Sprintf("o%d", i)), more, cmp.Or(n.acknowledgeAt, localconfig.AcknowledgeAtSubmission))
 }
 
 // running is an orderer under test.

@@ -33,6 +33,7 @@ func (c *Chain) apply(a applied) {
 		}
 		e := &a.entries[i]
 		c.resubmitLost(e.Term)
+		c.hurryAcks(e.Term)
 		if e.Type == raftpb.EntryConfChange {
 			c.applyConfChange(e, a.confStates[e.Index])
 		} else if len(e.Data) > 0 {
@@ -75,6 +76,7 @@ func (c *Chain) applySoftState(soft softState) {
 	size := len(bm.ConsenterIds)
 	term := c.leadership.term
 	change := c.leadership.observe(soft, size)
+	c.term.Store(soft.term)
 	if c.leadership.leaderless() {
 		c.lead.Store(raft.None)
 	} else {
@@ -190,9 +192,17 @@ func (c *Chain) applyBlock(e *raftpb.Entry) {
 		return
 	}
 	c.lastBlock = block
-	c.settling.written(number)
+	c.written(block)
 	c.metrics.committedBlockNumber.Set(float64(number))
 	c.snapshots.written(e.Index, number, c.confState, e.Data)
+}
+
+// written tells those who wait for a block that was given to the ledger.
+func (c *Chain) written(block *cb.Block) {
+	c.settling.written(block.Header.Number)
+	if c.acks != nil {
+		c.acks.committed(block)
+	}
 }
 
 // decodeBlock returns the block of an entry; what this leader encoded itself

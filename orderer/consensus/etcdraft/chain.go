@@ -74,7 +74,11 @@ type Chain struct {
 	loops       sync.WaitGroup
 	drained     drained
 
+	// acks is nil unless messages are acknowledged when they are in a block.
+	acks *acknowledgements
+
 	lead   atomic.Uint64 // raft.None while leaderless or candidate
+	term   atomic.Uint64 // in which lead was seen
 	active atomic.Pointer[[]uint64]
 	ready  gate // open while messages may be submitted
 	fault  gate // shut while the chain cannot make progress
@@ -89,10 +93,11 @@ type Chain struct {
 
 // Order takes a normal message: it queues it if this node leads, else it
 // forwards it and waits until that is written to the stream. Success means that
-// the message reached the leader, not that it is ordered (spec 4.6).
+// the message reached the leader, not that it is ordered (spec 4.6), unless the
+// options say that it is to be acknowledged at commit.
 func (c *Chain) Order(msg *protoutil.Message, configSeq uint64) error {
 	c.metrics.normalProposals.Add(1)
-	return c.submitOwn(submission{msg: msg, configSeq: configSeq})
+	return c.submitOwn(submission{msg: msg, configSeq: configSeq}, false)
 }
 
 // OrderAsync implements consensus.AsyncOrderer: what is forwarded is not waited
@@ -105,13 +110,21 @@ func (c *Chain) OrderAsync(msg *protoutil.Message, configSeq uint64, done func(e
 		}
 		done(err)
 	}
+	s := submission{msg: msg, configSeq: configSeq}
+	if c.acks == nil {
+		c.submitAsync(s, finish)
+		return
+	}
+	c.untilCommit(s, false, func(submitted func(error)) { c.submitAsync(s, submitted) }, finish)
+}
+
+func (c *Chain) submitAsync(s submission, finish func(error)) {
 	leave, err := c.enter()
 	if err != nil {
 		finish(err)
 		return
 	}
 	defer leave()
-	s := submission{msg: msg, configSeq: configSeq}
 	lead := c.lead.Load()
 	if lead == raft.None || lead == c.id || c.running() != nil {
 		finish(c.trySubmit(s))
@@ -124,11 +137,20 @@ func (c *Chain) OrderAsync(msg *protoutil.Message, configSeq uint64, done func(e
 // Configure takes a configuration message, likewise.
 func (c *Chain) Configure(config *protoutil.Message, configSeq uint64) error {
 	c.metrics.configProposalsReceived.Add(1)
-	return c.submitOwn(submission{msg: config, configSeq: configSeq})
+	return c.submitOwn(submission{msg: config, configSeq: configSeq}, true)
 }
 
 // submitOwn submits a message that this node's client sent.
-func (c *Chain) submitOwn(s submission) error {
+func (c *Chain) submitOwn(s submission, config bool) error {
+	if c.acks == nil {
+		return c.submitNow(s)
+	}
+	answer := make(chan error, 1)
+	c.untilCommit(s, config, func(submitted func(error)) { submitted(c.submitNow(s)) }, func(err error) { answer <- err })
+	return <-answer
+}
+
+func (c *Chain) submitNow(s submission) error {
 	leave, err := c.enter()
 	if err != nil {
 		return err

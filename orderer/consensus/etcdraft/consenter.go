@@ -155,6 +155,9 @@ func (c *Consenter) newChain(support consensus.ConsenterSupport, config *etcdraf
 		ctx: ctx, cancel: cancel, stopped: make(chan struct{}), drained: newDrained(),
 		blockMeta: bm, consenters: consenters,
 	}
+	if c.opts.AcknowledgeAtCommit {
+		chain.acks = newAcknowledgements()
+	}
 	chain.evicted = func() { c.onEvicted(chain) }
 	chain.config = &raft.Config{
 		ID:              id,

@@ -93,37 +93,44 @@ func (c *Chain) drain() {
 	defer cancel()
 	began := time.Now()
 	var next time.Time // when to ask for a successor (again)
-	for {
-		if !c.drainUntilQuiet(ctx, &next) {
-			if c.running() == nil {
-				c.log.Warnf("Stopping after %v although not everything accepted is with another leader", time.Since(began))
+	for c.drainUntilQuiet(ctx, &next) {
+		switch {
+		case c.rpc.Submitting():
+			// While this is waited for this node may become the leader.
+			if err := c.rpc.Flush(ctx); err != nil && c.running() == nil {
+				c.log.Warnf("Stopping although the leader may not have read everything that was sent to it: %s", err)
+				return
 			}
-			return
-		}
-		if !c.rpc.Submitting() && c.node.retire(c.lead.Load()) {
+		case c.unacknowledged() && c.majorityReachable(): // their blocks are on the way
+			pause(ctx)
+		case c.node.retire(c.lead.Load()):
 			c.log.Infof("Ready to stop after %v", time.Since(began))
 			return
+		default: // the leader is another one since
+			pause(ctx)
 		}
-		// While this is waited for this node may become the leader.
-		if err := c.rpc.Flush(ctx); err != nil && c.running() == nil {
-			c.log.Warnf("Stopping although the leader may not have read everything that was sent to it: %s", err)
-			return
-		}
+	}
+	if c.running() == nil {
+		c.log.Warnf("Stopping after %v although not everything accepted is with another leader", time.Since(began))
+	}
+}
+
+func pause(ctx context.Context) {
+	select {
+	case <-time.After(drainInterval):
+	case <-ctx.Done():
 	}
 }
 
 // drainUntilQuiet returns when nothing is left to do, or false if ctx ends before.
 func (c *Chain) drainUntilQuiet(ctx context.Context, next *time.Time) bool {
-	ticker := time.NewTicker(drainInterval)
-	defer ticker.Stop()
-	for !c.drainStep(ctx, next) {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return false
+	for ctx.Err() == nil {
+		if c.drainStep(ctx, next) {
+			return true
 		}
+		pause(ctx)
 	}
-	return true
+	return false
 }
 
 // drainStep does what is to be done next and returns true if nothing is. It

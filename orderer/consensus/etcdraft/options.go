@@ -37,6 +37,10 @@ type Options struct {
 	// RPCTimeout limits the wait for a forwarded transaction to be written. 0
 	// means cluster.DefaultRPCTimeout.
 	RPCTimeout time.Duration
+	// AcknowledgeAtCommit has messages of this node's clients acknowledged when
+	// this node sees them in a block, instead of when the leader has them (spec
+	// 4.6). What the other nodes do does not matter.
+	AcknowledgeAtCommit bool
 	// ServerCert is this node's cluster server certificate, PEM or DER; its
 	// public key says which consenter of a channel this node is.
 	ServerCert []byte

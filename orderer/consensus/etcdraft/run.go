@@ -85,6 +85,9 @@ func (c *Chain) start() error {
 		return err
 	}
 	c.started.Store(true)
+	if c.acks != nil {
+		c.loops.Go(c.expireAcks)
+	}
 	c.loops.Add(3)
 	go func() {
 		defer c.loops.Done()
@@ -187,7 +190,7 @@ func (c *Chain) order(s submission) {
 	}
 	config, err := isConfigMessage(s.msg)
 	if err != nil {
-		c.reject("bad message: %s", err)
+		c.reject(s.msg, false, "bad message: %s", err)
 		return
 	}
 	if config {
@@ -197,7 +200,7 @@ func (c *Chain) order(s submission) {
 	if seq := c.support.Sequence(); s.configSeq < seq {
 		c.log.Warnf("Normal message was validated against %d, although current config seq has advanced (%d)", s.configSeq, seq)
 		if _, err := c.support.ProcessNormalMsg(s.msg); err != nil {
-			c.reject("bad normal message: %s", err)
+			c.reject(s.msg, false, "bad normal message: %s", err)
 			return
 		}
 	}
@@ -213,7 +216,7 @@ func (c *Chain) orderConfig(s submission) {
 		c.log.Warnf("Config message was validated against %d, although current config seq has advanced (%d)", s.configSeq, seq)
 		msg, newSeq, err := c.support.ProcessConfigMsg(s.msg)
 		if err != nil {
-			c.reject("bad config message: %s", err)
+			c.reject(s.msg, true, "bad config message: %s", err)
 			return
 		}
 		s = submission{msg: msg, configSeq: newSeq}
@@ -227,8 +230,11 @@ func (c *Chain) orderConfig(s submission) {
 	c.log.Info("Received config transaction, pause accepting transaction till it is committed")
 }
 
-func (c *Chain) reject(format string, err error) {
+func (c *Chain) reject(msg *protoutil.Message, config bool, format string, err error) {
 	c.metrics.proposalFailures.Add(1)
+	if c.acks != nil {
+		c.acks.refused(digestOf(msg, config), fmt.Errorf(format, err))
+	}
 	c.log.Errorf("Failed to order message: "+format, err)
 }
 

@@ -119,6 +119,7 @@ func (c *Chain) writeSynced(block *cb.Block, metadata []byte, index uint64) erro
 		}
 		c.support.WriteBlock(block, metadata)
 		c.lastBlock = block
+		c.written(block)
 		return nil
 	}
 	changes, err := c.changesBy(block)
@@ -138,6 +139,7 @@ func (c *Chain) writeSynced(block *cb.Block, metadata []byte, index uint64) erro
 	}
 	c.support.WriteConfigBlock(block, metadata)
 	c.lastBlock = block
+	c.written(block)
 	if changes == nil {
 		return nil
 	}
