@@ -77,6 +77,10 @@ type stream struct {
 	onRefusal   func() // the server has refused a message
 }
 
+// endTimeouts is how many times as long as a message may take to be written the
+// server may take to read what was written before the end of the stream.
+const endTimeouts = 10
+
 // finish ends the stream in order: what is queued is written, and the stream
 // ends when the other side has read all of it.
 func (s *stream) finish() { s.finishOnce.Do(func() { close(s.finishing) }) }
@@ -173,7 +177,7 @@ func (s *stream) writeRest(rpc ab.Cluster_StepClient, timer *time.Timer) {
 			continue
 		default:
 		}
-		timer.Reset(s.timeout)
+		timer.Reset(endTimeouts * s.timeout) // giving up would take back what is not read yet
 		if rpc.CloseSend() == nil {
 			<-s.ctx.Done()
 		}
