@@ -165,7 +165,7 @@ func TestAWholeNetworkThatIsStoppedUnderLoadLosesNothing(t *testing.T) {
 		require.NotContains(t, node.log.String(), "although not everything accepted")
 		l.nodes[i] = n.launch(i, "")
 	}
-	require.Less(t, took, 5*time.Second)
+	require.Less(t, took, stopPatience)
 	for _, node := range l.nodes {
 		<-node.serving
 	}

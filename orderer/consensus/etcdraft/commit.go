@@ -30,7 +30,7 @@ func (c *Chain) untilCommit(s submission, config bool, submit func(submitted fun
 
 // commitPatience is how long a message may wait for its block.
 func (c *Chain) commitPatience() time.Duration {
-	return 4*c.node.electionTimeout + c.opts.RPCTimeout + 2*c.support.SharedConfig().BatchTimeout()
+	return max(4*c.node.electionTimeout, minElectionPatience) + c.opts.RPCTimeout + 2*c.support.SharedConfig().BatchTimeout()
 }
 
 // hurryAcks is called when the first entry of a new term is about to be applied:

@@ -22,6 +22,8 @@ func (n *network) load(channel string, nodes ...*testNode) *load {
 	l := &load{accepted: map[string]bool{}, stop: make(chan struct{})}
 	for _, node := range nodes {
 		chain, seq := node.chain(channel), node.supports[channel].Sequence()
+		n.loads++
+		name := fmt.Sprintf("%s, load %d", node.name, n.loads)
 		l.workers.Go(func() {
 			var answers sync.WaitGroup
 			defer answers.Wait()
@@ -35,7 +37,7 @@ func (n *network) load(channel string, nodes ...*testNode) *load {
 				if chain.WaitReady() != nil {
 					return // the node is stopping
 				}
-				msg := normalMessage(channel, fmt.Sprint(node.name, " ", i))
+				msg := normalMessage(channel, fmt.Sprint(name, ", ", i))
 				answers.Add(1)
 				chain.OrderAsync(msg, seq, func(err error) {
 					defer answers.Done()

@@ -38,6 +38,7 @@ type network struct {
 	t     testing.TB
 	ca    *clustertest.CA
 	nodes []*testNode
+	loads int // that were begun
 }
 
 // testNode is one orderer process; it can be stopped and started again.

@@ -16,6 +16,9 @@ const maxTransferAttempts = 5
 // cannot be reached.
 const retryInterval = 20 * time.Millisecond
 
+// minElectionPatience is how long an accepted message waits for a leader at least.
+const minElectionPatience = 10 * time.Second
+
 // transfer is a leader's attempt to hand over before a configuration that
 // removes it or replaces its certificate is ordered by the next leader.
 type transfer struct {
@@ -120,9 +123,9 @@ func (c *Chain) forwardLater(s submission) {
 }
 
 // submitPatiently submits a message until there is a leader that takes it, for
-// as long as an election may take.
+// as long as elections may take, on a busy machine too if the ticks are quick.
 func (c *Chain) submitPatiently(s submission) error {
-	ctx, cancel := context.WithTimeout(c.ctx, 4*c.node.electionTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, max(4*c.node.electionTimeout, minElectionPatience))
 	defer cancel()
 	for {
 		select {
