@@ -28,6 +28,7 @@ func (l leaf) variable() string {
 var oneOf = map[string]string{
 	"General.BCCSP.Default": "SW", "General.BootstrapMethod": "none", "General.GenesisMethod": "none", "Kafka.Version": "1.0.0",
 	"General.BCCSP.SW.Hash": "SHA2", "General.BCCSP.SW.Security": "256", "FileLedger.Location": "/ledgers",
+	"Consensus.AcknowledgeAt": AcknowledgeAtCommit,
 }
 
 // leaves lists every key of a section.
