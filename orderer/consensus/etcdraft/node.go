@@ -99,6 +99,7 @@ type node struct {
 	queued      int
 	role        softState
 	failure     error // ends the loop
+	lostLog     bool  // a leader knows of entries that are not here; said once
 	retired     bool  // does not take over any more
 	// A proposal dropped in droppedTerm takes those of its epoch with it.
 	droppedTerm, droppedEpoch uint64
@@ -214,8 +215,11 @@ func (n *node) drainProposals() {
 
 func (n *node) step(m raftpb.Message) {
 	if err := checkLog(m, n.lastIndex.Load()); err != nil {
-		n.log.Errorf("Refusing message: %s", err)
-		return
+		if !n.lostLog {
+			n.log.Errorf("Going on without what was committed: %s", err)
+			n.lostLog = true
+		}
+		m.Commit = 0 // it says who leads; what is committed comes with entries that match
 	}
 	if n.retired && m.Type == raftpb.MsgTimeoutNow {
 		return
