@@ -138,9 +138,10 @@ func writing(number uint64) string { return fmt.Sprintf("Writing block [%d] (Raf
 func TestInteropARealOrdererSharesAClusterWithOurs(t *testing.T) {
 	ours, real := mixedNetwork(t)
 	const channel = "syschannel"
+	a, b := ours.nodes[0], ours.nodes[1]
+	a.options = func(o *Options) { o.AcknowledgeAtCommit = true } // whatever the leader does
 	ours.startAll()
 	real.start()
-	a, b := ours.nodes[0], ours.nodes[1]
 	ours.eventually(func() bool {
 		return real.logged("Raft leader changed: 0 -> ") && a.chain(channel).lead.Load() != raft.None
 	}, "no leader")
@@ -165,6 +166,7 @@ func TestInteropARealOrdererSharesAClusterWithOurs(t *testing.T) {
 		}, "the real node does not become the leader")
 		height := a.supports[channel].Height()
 		a.order(channel, "forwarded")
+		require.True(t, contains(a.supports[channel], normalMessage(channel, "forwarded").Bytes()), "acknowledged at commit")
 		ours.waitHeight(channel, height+1, a, b)
 		if !fabrictest.Version(t).Before(2, 0) { // a leader of 1.4 does not tell who is alive
 			ours.eventually(func() bool { return len(a.chain(channel).activeNodes()) == 3 }, "its gossip is not understood")
