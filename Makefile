@@ -15,7 +15,7 @@ RACE_PKGS ?= $(shell $(GO) list ./orderer/blockledger/... ./orderer/broadcast/..
 UNIT_PKGS ?= $(filter-out $(RACE_PKGS),$(shell $(GO) list ./...))
 
 .DEFAULT_GOAL := help
-.PHONY: help build test unit race e2e interop torture kafka kafka-faults rehearse lint fmt fuzz golden cover bench microbench clean
+.PHONY: help build test unit race e2e long interop torture kafka kafka-faults rehearse lint fmt fuzz golden cover bench microbench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ race: ## fast tests of the packages with goroutines, under the race detector
 
 e2e: build ## real processes: rehearsals, rollbacks, crashes
 	RAFTMIG_BIN=$(abspath $(BIN)) $(GO) test -count=1 -p 1 -timeout 20m ./cmd/raftmig ./testnet
+
+long: build ## what -short leaves out in the engine and in fabricops: crashes, full disks, sizes, restarts under load
+	RAFTMIG_BIN=$(abspath $(BIN)) $(GO) test -count=1 -p 1 -timeout 30m ./orderer/server ./orderer/consensus/etcdraft ./fabricops
 
 interop: build ## compare with real Fabric: FABRIC_BIN_DIR=folder with its programs
 	@RAFTMIG_BIN=$(abspath $(BIN)) FABRIC_BIN_DIR=$(if $(FABRIC_BIN_DIR),$(abspath $(FABRIC_BIN_DIR))) .ci/interop
