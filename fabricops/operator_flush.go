@@ -31,6 +31,7 @@ func (o *Operator) proveFlush(ctx context.Context, e runbook.Effect, r *report) 
 	}
 	nodes, ledgers := o.positions(e.Channels, r)
 	var states []runbook.FlushState
+	var brokers []runbook.ProcessState
 	var open *runbook.Problem
 	for shown := ""; ; {
 		now := cluster.Flush(ctx, e.Channels, ledgers)
@@ -39,9 +40,13 @@ func (o *Operator) proveFlush(ctx context.Context, e runbook.Effect, r *report) 
 		}
 		since(now, states)
 		again := states == nil
-		states, open = now, runbook.JudgeFlush(e.Channels, nodes, now)
-		if open == nil {
-			return runbook.Evidence{Summary: flushed(states), Flush: states}, nil
+		if states, open = now, runbook.JudgeFlush(e.Channels, nodes, now); open == nil {
+			if brokers, err = o.states(ctx, runbook.TierBrokers); err != nil {
+				return runbook.Evidence{Flush: states}, err
+			}
+			if open = runbook.JudgeBrokers(brokers); open == nil {
+				return runbook.Evidence{Summary: flushed(states), Flush: states, Processes: brokers}, nil
+			}
 		}
 		if text := open.Error(); text != shown && !again {
 			shown = text
@@ -56,7 +61,7 @@ func (o *Operator) proveFlush(ctx context.Context, e runbook.Effect, r *report) 
 		}
 		break
 	}
-	return runbook.Evidence{Summary: "the time is over: " + open.Error(), Flush: states}, nil
+	return runbook.Evidence{Summary: "the time is over: " + open.Error(), Flush: states, Processes: brokers}, nil
 }
 
 // positions reads how far the ledgers have come, those of one orderer after

@@ -101,6 +101,17 @@ func JudgeFlush(channels, nodes []string, states []FlushState) *Problem {
 	return nil
 }
 
+// JudgeBrokers says which broker does not run, nil if all that are told do:
+// Kafka counts a broker that has just died among those in sync for some seconds.
+func JudgeBrokers(processes []ProcessState) *Problem {
+	for _, p := range processes {
+		if p.Tier == TierBrokers && !p.Running {
+			return unproven(p.Node, "the broker is down: whether it has what the others have cannot be told", hintReplicas)
+		}
+	}
+	return nil
+}
+
 func (f *FlushState) judge(nodes []string) *Problem {
 	if f.Error != "" {
 		return unproven(f.Channel, f.Error, hintReachKafka)

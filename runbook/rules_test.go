@@ -104,6 +104,12 @@ func TestEveryRuleFindsWhatBreaksIt(t *testing.T) {
 				e.Flush[1].Behind.Pending = 1
 			})
 		}},
+		{"R4", "brokers stop although one had died", func(t *testing.T, ev []runbook.Event) []runbook.Event {
+			return found(t, ev, of(runbook.ProveFlush, ""), func(e *runbook.Evidence) {
+				e.Processes = slices.Clone(e.Processes)
+				e.Processes[0].Running = false
+			})
+		}},
 		{"R5", "a channel gets other metadata", func(t *testing.T, ev []runbook.Event) []runbook.Event {
 			return edit(t, ev, update(runbook.ChangeSwitchType, "ch2"), func(e *runbook.Effect) { e.Metadata = []byte("other") })
 		}},

@@ -48,7 +48,7 @@ func flushed(h *history) string {
 	for _, d := range h.of(StopNodes, func(d deed) bool { return phaseOf(d.Step) == PhaseBackup && d.Tier == TierBrokers }) {
 		proofs := h.of(ProveFlush, func(p deed) bool {
 			return p.done && p.ended < d.begun && h.down(TierOrderers, p.begun) &&
-				JudgeFlush(h.channels(p.begun), h.plan.Orderers, p.evidence.Flush) == nil
+				JudgeFlush(h.channels(p.begun), h.plan.Orderers, p.evidence.Flush) == nil && JudgeBrokers(p.evidence.Processes) == nil
 		})
 		if len(proofs) == 0 {
 			return "brokers were stopped for the backup before it was proven that they are flushed"

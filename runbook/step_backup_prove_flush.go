@@ -35,6 +35,9 @@ var flushWave = wave{
 		return []Effect{{Kind: ProveFlush, Channels: allChannels(k), Timeout: patience(k)}}
 	},
 	judge: func(k *knowledge, e Effect, ev Evidence) *Problem {
-		return JudgeFlush(e.Channels, k.nodes(TierOrderers), ev.Flush)
+		if p := JudgeFlush(e.Channels, k.nodes(TierOrderers), ev.Flush); p != nil {
+			return p
+		}
+		return JudgeBrokers(ev.Processes)
 	},
 }

@@ -45,7 +45,8 @@ func (n *Network) proveFlush(channels []string) runbook.Evidence {
 	if up := n.up(n.orderers); up > 0 {
 		n.fault("the flush was looked at while %d orderers ran", up)
 	}
-	ev := runbook.Evidence{Summary: "topics compared with ledgers"}
+	ev := n.processes(runbook.TierBrokers)
+	ev.Summary = "topics compared with ledgers"
 	all, inSync := n.topic()
 	for _, name := range channels {
 		c := n.channels[name]
