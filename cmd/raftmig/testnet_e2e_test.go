@@ -64,6 +64,13 @@ func TestTestnetCommandsCarryANetworkThroughItsLife(t *testing.T) {
 	require.Contains(t, r.stderr, "is not empty; nothing was changed")
 }
 
+// await waits until transactions on a channel are accepted: its Kafka chain may
+// still be starting, and until then Deliver refuses those who want no old blocks.
+func await(t *testing.T, dir, channel string) {
+	t.Helper()
+	decode[load.Result](t, run(t, nil, "testnet", "load", "--dir", dir, "--channel-names", channel, "--transactions", "1", "--json"))
+}
+
 func TestInteropFabricsPeerReadsAndUpdatesATestnet(t *testing.T) {
 	bin := fabrictest.Dir(t, "peer")
 	dir := testnetUp(t, "--orderers", "1", "--channel-names", "ch1")
@@ -82,6 +89,7 @@ func TestInteropFabricsPeerReadsAndUpdatesATestnet(t *testing.T) {
 		require.NoError(t, err, string(out))
 		return string(out)
 	}
+	await(t, dir, "ch1")
 	block := filepath.Join(core, "config.block")
 	require.Contains(t, peer("fetch", "config", block, "-c", "ch1"), "Received block: 0")
 	require.FileExists(t, block)

@@ -124,7 +124,7 @@ func TestOnboardingThatIsKilledGoesOn(t *testing.T) {
 }
 
 func TestInteropOnboardingFromRealOrderersThatIsKilledGoesOn(t *testing.T) {
-	fabrictest.Since(t, 2, 0, "1.4 reads metadata in another place")
+	fabrictest.Since(t, 2, 0, "the fixture's roots have high-S signatures, which it refuses if a current Go built it; TestInteropANewNodeJoinsNodesOfTheOtherEngine joins it")
 	onboardKilled(t, (*network).startFabric)
 }
 

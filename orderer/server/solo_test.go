@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"raftmig/orderer/channelconfig"
-	"raftmig/orderer/fabrictest"
 	"raftmig/orderer/localconfig"
 	"raftmig/orderer/protoutil"
 	"raftmig/orderer/server/fixture"
@@ -19,21 +18,21 @@ import (
 // soloNetwork is a network whose system channel begins on solo.
 func soloNetwork(t *testing.T) *network {
 	n := newNetwork(t)
-	genesis := n.Genesis(func(c *cb.Config) {
-		fixture.SetAddresses(c, n.addresses()...)
-		fixture.OrdererValues(c)[channelconfig.ConsensusTypeKey].Value = protoutil.MustMarshal(&ab.ConsensusType{Type: "solo"})
-	})
-	require.NoError(t, os.WriteFile(n.Path("genesis.block"), protoutil.MustMarshal(genesis), 0o600))
+	n.writeGenesis(func(c *cb.Config) { makeSolo(n, c) })
 	return n
+}
+
+func makeSolo(_ *network, c *cb.Config) {
+	fixture.OrdererValues(c)[channelconfig.ConsensusTypeKey].Value = protoutil.MustMarshal(&ab.ConsensusType{Type: "solo"})
 }
 
 // A solo orderer is now a real one and now ours, on the same folder, up to and
 // after the migration.
 func TestInteropASoloNodeChangesHands(t *testing.T) {
-	fabrictest.Since(t, 2, 0, "1.4 reads metadata in another place")
+	fabricBinary(t, "orderer")
 	for name, order := range map[string][4]bool{"ours begins": {true, false, true, false}, "a real one begins": {false, true, false, true}} {
 		t.Run(name, func(t *testing.T) {
-			n := soloNetwork(t)
+			n := newNetworkForFabric(t, makeSolo)
 			user, admin := n.OrgUser("User1"), n.OrdererAdmin()
 			start := func(i int) *running {
 				if order[i] {
