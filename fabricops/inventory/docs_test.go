@@ -23,5 +23,6 @@ func TestTheDocumentedExampleIsValid(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, n.Validate())
 	require.Equal(t, "paynet", n.Name)
+	require.Len(t, n.Administrators(), 2)
 	require.Equal(t, ControlManual, n.ZooKeeper[0].Control.Kind)
 }

@@ -36,7 +36,9 @@ func (n *Network) CheckFiles() error {
 	if n.Kafka != nil {
 		n.Kafka.checkFiles(&f)
 	}
-	checkIdentity(&f, "admin", &n.Admin)
+	for i, at := range n.adminFields() {
+		checkIdentity(&f, at, &n.Administrators()[i])
+	}
 	for _, name := range sortedKeys(n.Clients) {
 		id := n.Clients[name]
 		checkIdentity(&f, "clients."+name, &id)

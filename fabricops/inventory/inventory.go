@@ -17,7 +17,9 @@ type Network struct {
 	ZooKeeper []Process `yaml:"zookeeper,omitempty"`
 	// Kafka says how raftmig asks the brokers.
 	Kafka *Kafka   `yaml:"kafka,omitempty"`
-	Admin Identity `yaml:"admin"`
+	Admin Identity `yaml:"admin,omitempty"`
+	// Admins are further administrators whose keys are here; see Administrators.
+	Admins []Identity `yaml:"admins,omitempty"`
 	// Clients are identities that may write transactions, by channel; "*" is
 	// used for channels that are not named. Used to prove a channel after the
 	// migration.

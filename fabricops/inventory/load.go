@@ -183,6 +183,9 @@ func (n *Network) eachPath(f func(*string)) {
 		process(&n.ZooKeeper[i])
 	}
 	identity(&n.Admin)
+	for i := range n.Admins {
+		identity(&n.Admins[i])
+	}
 	for name, id := range n.Clients {
 		identity(&id)
 		n.Clients[name] = id

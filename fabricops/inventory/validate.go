@@ -72,7 +72,7 @@ func (n *Network) Validate() error {
 	if n.Kafka != nil {
 		n.Kafka.validate(&f)
 	}
-	validateIdentity(&f, "admin", &n.Admin)
+	n.validateAdmins(&f)
 	for _, name := range sortedKeys(n.Clients) {
 		id := n.Clients[name]
 		at := "clients." + name
