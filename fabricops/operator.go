@@ -68,10 +68,11 @@ func New(inv *inventory.Network, opts Options) (*Operator, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	admin, err := identity.Load(inv.Admin)
+	admins, err := administrators(inv)
 	if err != nil {
-		return nil, fmt.Errorf("admin: %w", err)
+		return nil, err
 	}
+	admin := admins[0]
 	signers, err := clients(inv, admin)
 	if err != nil {
 		return nil, err
@@ -90,14 +91,14 @@ func New(inv *inventory.Network, opts Options) (*Operator, error) {
 	o.deliver = deliver.New(o.pool, admin)
 	sender := broadcast.New(o.pool)
 	o.matrix = matrix.New(o.deliver, nodes, inv.SystemChannel, newLeaders(inv, o.logs, admin.TLS))
-	o.submitter = &channelcfg.Submitter{Deliver: o.deliver, Broadcast: sender, Admin: admin, Nodes: nodes, TLSCertHash: hash, Now: opts.Now}
+	o.submitter = &channelcfg.Submitter{Deliver: o.deliver, Broadcast: sender, Admins: asSigners(admins), Nodes: nodes, TLSCertHash: hash, Now: opts.Now}
 	o.prover = &proof.Prover{
 		Deliver: o.deliver, Broadcast: sender, Nodes: nodes, Signer: signers, TLSCertHash: hash, Now: opts.Now,
 		Text: "raftmig " + opts.Run + ": this channel orders transactions",
 	}
 	o.store = &backup.Store{Dir: backupDir(inv, opts), Run: opts.Run, Network: inv, Now: opts.Now}
 	o.facts = &facts.Gatherer{
-		Network: inv, Deliver: o.deliver, Matrix: o.matrix, Admin: admin, BackupDir: o.store.Dir, Now: opts.Now, LogVersion: o.logs.Version,
+		Network: inv, Deliver: o.deliver, Matrix: o.matrix, Admins: admins, BackupDir: o.store.Dir, Now: opts.Now, LogVersion: o.logs.Version,
 		LogSetting: o.logs.Setting,
 	}
 	return o, nil
@@ -142,6 +143,27 @@ func backupDir(inv *inventory.Network, opts Options) string {
 		run = filepath.Base(opts.RunDir)
 	}
 	return filepath.Join(inv.Backup.Dir, run)
+}
+
+// administrators loads those of the inventory, in its order.
+func administrators(inv *inventory.Network) ([]*identity.Identity, error) {
+	var all []*identity.Identity
+	for _, a := range inv.Administrators() {
+		id, err := identity.Load(a)
+		if err != nil {
+			return nil, fmt.Errorf("admin: %w", err)
+		}
+		all = append(all, id)
+	}
+	return all, nil
+}
+
+func asSigners(ids []*identity.Identity) []protoutil.Signer {
+	var all []protoutil.Signer
+	for _, id := range ids {
+		all = append(all, id)
+	}
+	return all
 }
 
 // clients returns the identity that writes to a channel: of the inventory's

@@ -20,9 +20,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"raftmig/fabricops"
+	"raftmig/fabricops/channelcfg"
 	"raftmig/fabricops/internal/fakenet"
 	"raftmig/fabricops/inventory"
 	"raftmig/fabricops/node"
+	"raftmig/orderer/protoutil"
 	"raftmig/runbook"
 )
 
@@ -225,6 +227,7 @@ func TestFactsOfTheWrongAdmin(t *testing.T) {
 	ev, err := op.Perform(t.Context(), runbook.Effect{Kind: runbook.GatherFacts, Channels: []string{fakenet.Channel}}, nil)
 	require.NoError(t, err)
 	require.Contains(t, ev.Facts.Channels[0].AdminPolicy, "'Admins' sub-policies")
+	require.Equal(t, []string{"OrdererMSP"}, ev.Facts.Channels[0].MissingAdmins)
 	require.Contains(t, ev.Findings[len(ev.Findings)-1].Evidence[0], "FORBIDDEN", "the system channel is not for this identity")
 
 	_, err = op.Perform(t.Context(), runbook.Effect{Kind: runbook.SubmitUpdate, Channel: fakenet.Channel, Change: runbook.ChangeEnterMaintenance}, nil)
@@ -233,6 +236,36 @@ func TestFactsOfTheWrongAdmin(t *testing.T) {
 	require.Equal(t, fakenet.Channel, p.Where)
 	require.Contains(t, p.Why, "'Admins' sub-policies")
 	require.Contains(t, p.Hint, "signatures of more administrators")
+}
+
+// The first administrator sends, all of them sign: together they satisfy what
+// the first alone does not.
+func TestFurtherAdministratorsSignToo(t *testing.T) {
+	net := fakenet.New(t, 1)
+	net.Add(t, fakenet.Channel, fakenet.Ledger(t, "2.5.16", fakenet.KafkaNormal, fakenet.Channel))
+	inv := net.Inventory()
+	member := inventory.Identity{MSPID: "OrdererMSP", MSPDir: filepath.Join(net.Crypto.OrdererTLS(0), "../msp")}
+	inv.Admin, inv.Admins = member, []inventory.Identity{net.Crypto.Admin(), net.Crypto.User()}
+	op, err := fabricops.New(inv, fabricops.Options{RunDir: t.TempDir(), Controller: net.Controller})
+	require.NoError(t, err)
+	defer op.Close()
+	ev, err := op.Perform(t.Context(), runbook.Effect{Kind: runbook.GatherFacts, Channels: []string{fakenet.Channel}}, nil)
+	require.NoError(t, err)
+	require.Empty(t, ev.Facts.Channels[0].AdminPolicy)
+	require.Empty(t, ev.Facts.Channels[0].MissingAdmins)
+	require.Empty(t, ev.Facts.Channels[0].WritersPolicy)
+	require.Contains(t, ev.Facts.Admin.Subject, "orderer0")
+	require.Len(t, ev.Facts.Admins, 2)
+	require.Equal(t, "Org1MSP", ev.Facts.Admins[1].MSPID)
+
+	_, err = op.Perform(t.Context(), runbook.Effect{Kind: runbook.SubmitUpdate, Channel: fakenet.Channel, Change: runbook.ChangeEnterMaintenance}, nil)
+	require.NoError(t, err)
+	blocks := net.Blocks(fakenet.Channel)
+	v, err := channelcfg.FromBlock(blocks[len(blocks)-1])
+	require.NoError(t, err)
+	update, err := protoutil.EnvelopeToConfigUpdate(v.LastUpdate)
+	require.NoError(t, err)
+	require.Len(t, update.Signatures, 3)
 }
 
 func TestBackupIsRefusedWhileNodesRun(t *testing.T) {

@@ -29,7 +29,7 @@ type remedy struct {
 var remedies = []remedy{
 	{"but capability is disabled", "Raise the orderer capability of this channel to V1_4_2 or later first.", guidePrepare},
 	{"attempted to change consensus type from kafka to etcdraft", "Raise the channel capability (/Channel) to V1_4_2 or later first; the orderer capability alone does not do.", guidePrepare},
-	{"'Admins' sub-policies", "The update needs the signatures of more administrators: see the policy /Channel/Orderer/Admins of this channel.", guideAssumptions},
+	{"'Admins' sub-policies", "The update needs the signatures of more administrators: see the policy /Channel/Orderer/Admins of this channel, and list them under admins in raftmig.yaml.", guideAssumptions},
 	{"identity expired", "Renew the admin's certificate, or allow expired identities for the window (General.Authentication.NoExpirationChecks).", guideAssumptions},
 	{"permission denied", "Use an administrator of an orderer organization: in maintenance nobody else may read or write.", guideAssumptions},
 	{"FORBIDDEN", "Use an administrator of an orderer organization: in maintenance nobody else may read or write.", guideAssumptions},

@@ -129,9 +129,11 @@ type Facts struct {
 	Brokers     []BrokerFacts  `json:"brokers"`
 	Channels    []ChannelFacts `json:"channels"`
 	ChannelList ChannelList    `json:"channel_list"`
-	Admin       IdentityFacts  `json:"admin"`
-	Backup      SpaceFacts     `json:"backup"`
-	Kafka       *KafkaFacts    `json:"kafka,omitempty"` // nil: it was not asked
+	Admin       IdentityFacts  `json:"admin"` // who reads the channels, signs first and sends
+	// Admins are the further administrators who sign.
+	Admins []IdentityFacts `json:"admins,omitempty"`
+	Backup SpaceFacts      `json:"backup"`
+	Kafka  *KafkaFacts     `json:"kafka,omitempty"` // nil: it was not asked
 }
 
 // OrdererFacts is what was seen of one orderer.
@@ -176,8 +178,9 @@ type ChannelFacts struct {
 	OrdererCapabilities []string      `json:"orderer_capabilities"`
 	ChannelCapabilities []string      `json:"channel_capabilities"`
 	OrdererMSPs         []string      `json:"orderer_msps"`
-	AdminPolicy         string        `json:"admin_policy,omitempty"`         // why the admin does not satisfy /Channel/Orderer/Admins, "" if it does
-	WritersPolicy       string        `json:"writers_policy,omitempty"`       // likewise /Channel/Orderer/Writers
+	AdminPolicy         string        `json:"admin_policy,omitempty"`         // why the administrators together do not satisfy /Channel/Orderer/Admins, "" if they do
+	MissingAdmins       []string      `json:"missing_admins,omitempty"`       // where they do not: MSP IDs of the orderer organizations of whom none of them is an administrator
+	WritersPolicy       string        `json:"writers_policy,omitempty"`       // why the first administrator alone does not satisfy /Channel/Orderer/Writers
 	UntrustedConsenters []string      `json:"untrusted_consenters,omitempty"` // nodes whose TLS certs do not chain to this channel's orderer orgs, with the reason
 	ExpiringCAs         []CertFacts   `json:"expiring_cas,omitempty"`         // CA certificates of its MSPs, soonest first
 	BatchTimeout        time.Duration `json:"batch_timeout"`
@@ -185,7 +188,7 @@ type ChannelFacts struct {
 	Nodes               []NodeState   `json:"nodes"`
 }
 
-// IdentityFacts describes the admin identity.
+// IdentityFacts describes an administrator.
 type IdentityFacts struct {
 	MSPID    string    `json:"msp_id"`
 	Subject  string    `json:"subject"`

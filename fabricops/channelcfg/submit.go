@@ -29,8 +29,9 @@ const (
 type Submitter struct {
 	Deliver   *deliver.Client
 	Broadcast *broadcast.Client
-	Admin     protoutil.Signer
-	Nodes     []string // to read from and to send to, in order of preference
+	// Admins sign every update, in this order; the first one sends it.
+	Admins []protoutil.Signer
+	Nodes  []string // to read from and to send to, in order of preference
 	// TLSCertHash binds envelopes to the client certificate; nil for none.
 	TLSCertHash []byte
 	Now         func() time.Time
@@ -114,10 +115,12 @@ func (s *Submitter) attempt(ctx context.Context, v *View, node string, change ru
 	if err != nil {
 		return nil, false, &refusal{err}
 	}
-	if err := u.Sign(s.Admin); err != nil {
-		return nil, false, &refusal{err}
+	for _, a := range s.Admins {
+		if err := u.Sign(a); err != nil {
+			return nil, false, &refusal{err}
+		}
 	}
-	env, err := u.Envelope(s.Admin, s.Now(), s.TLSCertHash)
+	env, err := u.Envelope(s.Admins[0], s.Now(), s.TLSCertHash)
 	if err != nil {
 		return nil, false, &refusal{err}
 	}

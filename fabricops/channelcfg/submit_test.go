@@ -14,6 +14,7 @@ import (
 	"raftmig/fabricops/dial"
 	"raftmig/fabricops/identity"
 	"raftmig/fabricops/internal/fakenet"
+	"raftmig/orderer/protoutil"
 	"raftmig/runbook"
 )
 
@@ -24,7 +25,7 @@ func submitter(t *testing.T, net *fakenet.Network) *channelcfg.Submitter {
 	pool := dial.New(net.Inventory().Orderers, nil)
 	t.Cleanup(func() { _ = pool.Close() })
 	return &channelcfg.Submitter{
-		Deliver: deliver.New(pool, admin), Broadcast: broadcast.New(pool), Admin: admin, Nodes: pool.Nodes(), Now: time.Now,
+		Deliver: deliver.New(pool, admin), Broadcast: broadcast.New(pool), Admins: []protoutil.Signer{admin}, Nodes: pool.Nodes(), Now: time.Now,
 	}
 }
 
@@ -115,7 +116,7 @@ func TestSubmitGivesUpWhereTryingIsOfNoUse(t *testing.T) {
 	s := submitter(t, net)
 	user, err := identity.Load(net.Crypto.User())
 	require.NoError(t, err)
-	s.Admin = user // may write, may not change the configuration
+	s.Admins = []protoutil.Signer{user} // may write, may not change the configuration
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	_, err = s.Submit(ctx, fakenet.Channel, runbook.ChangeEnterMaintenance, nil, ignore)

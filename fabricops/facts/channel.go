@@ -17,8 +17,6 @@ import (
 	"raftmig/fabricops/consenters"
 	"raftmig/fabricops/matrix"
 	"raftmig/orderer/channelconfig"
-	"raftmig/orderer/msp"
-	"raftmig/orderer/policies"
 	"raftmig/runbook"
 )
 
@@ -47,8 +45,8 @@ func (g *Gatherer) channel(ctx context.Context, state runbook.ChannelState, md *
 		f.UntrustedConsenters = []string{refused}
 		return f
 	}
-	f.AdminPolicy = g.judge(bundle, policies.ChannelOrdererAdmins)
-	f.WritersPolicy = g.judge(bundle, policies.ChannelOrdererWriters)
+	f.AdminPolicy = g.judgeAdmins(bundle)
+	f.WritersPolicy = g.judgeWriter(bundle)
 	ord, ok := bundle.OrdererConfig()
 	if !ok {
 		f.UntrustedConsenters = []string{"the configuration has no Orderer group"}
@@ -59,6 +57,9 @@ func (g *Gatherer) channel(ctx context.Context, state runbook.ChannelState, md *
 		f.OrdererMSPs = append(f.OrdererMSPs, org.MSPID())
 	}
 	sort.Strings(f.OrdererMSPs)
+	if f.AdminPolicy != "" {
+		f.MissingAdmins = g.missing(bundle, ord)
+	}
 	if mdErr == nil {
 		f.UntrustedConsenters, mdErr = consenters.Untrusted(md, ord)
 	}
@@ -86,29 +87,6 @@ func (g *Gatherer) view(ctx context.Context, state runbook.ChannelState) (*chann
 		return nil, err
 	}
 	return channelcfg.FromBlock(head.Config)
-}
-
-// judge returns why the admin alone does not satisfy a policy, "" if it does.
-func (g *Gatherer) judge(bundle *channelconfig.Bundle, path string) string {
-	serialized, err := g.Admin.Serialize()
-	if err != nil {
-		return err.Error()
-	}
-	id, err := bundle.MSPManager().DeserializeIdentity(serialized)
-	if err != nil {
-		return fmt.Sprintf("%s is no organization of this channel: %v", g.Admin.MSPID(), err)
-	}
-	if err := id.Validate(); err != nil {
-		return fmt.Sprintf("the channel does not accept the certificate of %s: %v", g.Admin.Cert.Subject, err)
-	}
-	policy, ok := bundle.PolicyManager().GetPolicy(path)
-	if !ok {
-		return "the channel has no policy " + path
-	}
-	if err := policy.EvaluateIdentities([]msp.Identity{id}); err != nil {
-		return err.Error()
-	}
-	return ""
 }
 
 // authorities lists the CA certificates of all MSPs in a configuration, each

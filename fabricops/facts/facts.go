@@ -27,10 +27,11 @@ const channelsAtATime = 4
 
 // Gatherer observes one network.
 type Gatherer struct {
-	Network   *inventory.Network
-	Deliver   *deliver.Client
-	Matrix    *matrix.Reader
-	Admin     *identity.Identity
+	Network *inventory.Network
+	Deliver *deliver.Client
+	Matrix  *matrix.Reader
+	// Admins sign updates; the first of them reads channels and sends updates.
+	Admins    []*identity.Identity
 	BackupDir string
 	Now       func() time.Time
 	// LogVersion is what a node's log says of its version, "" if nothing.
@@ -64,7 +65,10 @@ func (g *Gatherer) Gather(ctx context.Context, channels []string, progress func(
 		Brokers:     make([]runbook.BrokerFacts, len(g.Network.Brokers)+len(g.Network.ZooKeeper)),
 		Channels:    make([]runbook.ChannelFacts, len(channels)),
 		ChannelList: *list,
-		Admin:       g.Admin.Facts(g.Now()),
+		Admin:       g.Admins[0].Facts(g.Now()),
+	}
+	for _, a := range g.Admins[1:] {
+		f.Admins = append(f.Admins, a.Facts(g.Now()))
 	}
 	var wg sync.WaitGroup
 	for i := range g.Network.Orderers {

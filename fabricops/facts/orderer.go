@@ -61,7 +61,7 @@ func (g *Gatherer) orderer(ctx context.Context, o *inventory.Orderer) runbook.Or
 func (g *Gatherer) dialTLS(ctx context.Context, o *inventory.Orderer, address string, f *runbook.OrdererFacts) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	cfg, err := dial.TLSConfig(*o, g.Admin.TLS)
+	cfg, err := dial.TLSConfig(*o, g.Admins[0].TLS)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (g *Gatherer) operations(ctx context.Context, o *inventory.Orderer) (versio
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	cfg, err := dial.TLSConfig(*o, g.Admin.TLS)
+	cfg, err := dial.TLSConfig(*o, g.Admins[0].TLS)
 	if err != nil {
 		return "", 0, false
 	}

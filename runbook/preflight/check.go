@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -22,6 +23,8 @@ type check struct {
 	// none means that all is well.
 	judge func(f runbook.Facts) []complaint
 	hint  string
+	// advise gives a better hint where that depends on what was found; nil or "" for hint.
+	advise func(f runbook.Facts) string
 	// ok says what was found if there are no complaints.
 	ok func(f runbook.Facts) string
 }
@@ -91,6 +94,9 @@ func (c check) run(f runbook.Facts) runbook.Finding {
 		finding.Summary = fmt.Sprintf("%s: %s, and %d more", c.title, finding.Evidence[0], n-1)
 	}
 	finding.Hint = c.hint
+	if c.advise != nil {
+		finding.Hint = cmp.Or(c.advise(f), c.hint)
+	}
 	return finding
 }
 

@@ -52,6 +52,13 @@ func TestChecks(t *testing.T) {
 		{"admin.identity", "it expires within the window", func(f *runbook.Facts) { f.Admin.NotAfter = now.Add(3 * time.Hour) }, fatal, "expires in 3h0m0s, within the window"},
 		{"admin.identity", "it expired", func(f *runbook.Facts) { f.Admin.NotAfter = now.Add(-3 * day) }, fatal, "expired 3 days ago"},
 		{"admin.identity", "it expires this month", func(f *runbook.Facts) { f.Admin.NotAfter = now.Add(10 * day) }, warn, "10 days"},
+		{"admin.identity", "another administrator's expires within the window", func(f *runbook.Facts) {
+			f.Admins = []runbook.IdentityFacts{{MSPID: "Orderer2MSP", Subject: "CN=two", NotAfter: now.Add(3 * time.Hour)}}
+		}, fatal, "CN=two of Orderer2MSP expires in 3h0m0s"},
+		{"admin.identity", "another administrator cannot sign", func(f *runbook.Facts) {
+			f.Admins = []runbook.IdentityFacts{{MSPID: "Orderer2MSP", Error: "its certificate expired"}}
+		}, fatal, "Orderer2MSP cannot sign"},
+		{"admin.identity", "several can", func(f *runbook.Facts) { f.Admins = []runbook.IdentityFacts{f.Admin} }, ok, ""},
 		{"admin.identity", "its expiry is unknown", func(f *runbook.Facts) { f.Admin.NotAfter = time.Time{} }, warn, "not known"},
 
 		{"versions.minimum", "an orderer is too old", func(f *runbook.Facts) { first(f).Version = "1.4.1" }, fatal, "older than 1.4.2"},
