@@ -63,7 +63,7 @@ Orderer: &OrdererDefaults
   Policies:
     Readers: {Type: ImplicitMeta, Rule: "ANY Readers"}
     Writers: {Type: ImplicitMeta, Rule: "ANY Writers"}
-    Admins: {Type: ImplicitMeta, Rule: "{{.OrdererAdmins}} Admins"}
+    Admins: {Type: ImplicitMeta, Rule: "MAJORITY Admins"}
     BlockValidation: {Type: ImplicitMeta, Rule: "ANY Writers"}
   Capabilities: *OrdererCapabilities
 
@@ -101,18 +101,14 @@ func generatedConfigtx(s *Spec, t *topology, addresses, brokers []string) ([]byt
 		}
 		return out
 	}
-	// One admin must be able to carry the migration, whatever the number of
-	// organizations: a rehearsal has one operator.
-	adminRule := "MAJORITY"
-	if len(t.ordererOrgs) > 1 {
-		adminRule = "ANY"
-		t.notes = append(t.notes, "an admin of any one orderer organization may change the ordering service (policy ANY Admins)")
+	if n := len(t.ordererOrgs); n > 1 {
+		t.notes = append(t.notes, fmt.Sprintf("a change of the ordering service needs the signatures of %d of its %d organizations (policy MAJORITY Admins)", n/2+1, n))
 	}
 	var b bytes.Buffer
 	err := configtxText.Execute(&b, map[string]any{
 		"OrdererOrgs": orgs(t.ordererOrgs, organization.ordererDir), "AppOrgs": orgs(t.appOrgs, organization.peerDir),
 		"Capability": s.Capability, "BatchTimeout": s.BatchTimeout, "MaxMessageCount": s.MaxMessageCount,
-		"Addresses": strings.Join(addresses, ", "), "Brokers": quoted(brokers), "OrdererAdmins": adminRule,
+		"Addresses": strings.Join(addresses, ", "), "Brokers": quoted(brokers),
 	})
 	return b.Bytes(), err
 }

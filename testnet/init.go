@@ -205,6 +205,9 @@ func (m *Manifest) build(dir string, t *topology, configtx []byte) error {
 	for i, o := range t.orderers {
 		m.Orderers[i].MSPID = o.org.mspID
 	}
+	for _, o := range t.ordererOrgs {
+		m.Admins = append(m.Admins, Identity{o.mspID, path.Join(o.ordererDir(), "users", "Admin@"+o.domain, "msp")})
+	}
 	m.Notes = t.notes
 	if err := m.writeBlocks(dir, t, p); err != nil {
 		return err

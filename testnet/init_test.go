@@ -115,9 +115,17 @@ func TestInitFollowsTheShapeThatIsAskedFor(t *testing.T) {
 	require.Len(t, n.Manifest.Channels, 3)
 	notes := strings.Join(n.Manifest.Notes, "\n")
 	require.Contains(t, notes, "2 brokers")
-	require.Contains(t, notes, "ANY Admins")
+	require.Contains(t, notes, "signatures of 2 of its 2 organizations (policy MAJORITY Admins)")
+	var signers []string
+	for _, a := range n.Inventory.Administrators() {
+		signers = append(signers, a.MSPID)
+	}
+	require.Equal(t, []string{"Orderer1MSP", "Orderer2MSP"}, signers)
 	group := genesisOf(t, n)
 	require.Len(t, group.Groups["Orderer"].Groups, 2)
+	rule := &cb.ImplicitMetaPolicy{}
+	require.NoError(t, proto.Unmarshal(group.Groups["Orderer"].Policies["Admins"].Policy.Value, rule))
+	require.Equal(t, cb.ImplicitMetaPolicy_MAJORITY, rule.Rule)
 	require.Len(t, group.Groups["Consortiums"].Groups["SampleConsortium"].Groups, 3)
 	caps := &cb.Capabilities{}
 	require.NoError(t, proto.Unmarshal(group.Values["Capabilities"].Value, caps))

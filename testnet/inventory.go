@@ -28,10 +28,14 @@ func (m *Manifest) inventory() *inventory.Network {
 		Clients:       map[string]inventory.Identity{},
 		Backup:        inventory.Backup{Dir: "backups"},
 	}
-	first := m.Orderers[0]
-	admin := path.Join(path.Dir(path.Dir(first.Crypto)), "users")
-	admin = path.Join(admin, "Admin@"+path.Base(path.Dir(path.Dir(first.Crypto))), "msp")
-	n.Admin = inventory.Identity{MSPID: first.MSPID, MSPDir: admin}
+	for i, a := range m.Admins {
+		id := inventory.Identity{MSPID: a.MSPID, MSPDir: a.MSPDir}
+		if i == 0 {
+			n.Admin = id
+		} else {
+			n.Admins = append(n.Admins, id)
+		}
+	}
 	n.Clients[m.Spec.SystemChannel] = n.Admin
 	for i, c := range m.Channels {
 		n.Channels = append(n.Channels, c.Name)

@@ -23,7 +23,9 @@ type Manifest struct {
 	// Program is the raftmig that the nodes run.
 	Program  string `json:"program"`
 	Orderers []Node `json:"orderers"`
-	Brokers  []int  `json:"brokers"` // ports
+	// Admins are an admin of each orderer organization.
+	Admins  []Identity `json:"admins"`
+	Brokers []int      `json:"brokers"` // ports
 	// ZooKeeper and Apache are those of a real Kafka.
 	ZooKeeper []apache.Node        `json:"zookeeper,omitempty"`
 	Apache    *apache.Installation `json:"apache,omitempty"`

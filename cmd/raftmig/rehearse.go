@@ -245,7 +245,7 @@ func printLedgers(w io.Writer, rep *validate.Report) {
 
 // describeNetwork says how Fabric's own tools reach a network.
 func describeNetwork(w io.Writer, n *testnet.Network) {
-	first := n.Inventory.Orderers[0]
+	first, admin := n.Inventory.Orderers[0], n.Inventory.Administrators()[0]
 	var addresses []string
 	for _, o := range n.Inventory.Orderers {
 		addresses = append(addresses, o.Address)
@@ -259,7 +259,7 @@ func describeNetwork(w io.Writer, n *testnet.Network) {
 With Fabric's peer command:
   export CORE_PEER_LOCALMSPID=%[4]s CORE_PEER_MSPCONFIGPATH=%[3]s
   peer channel fetch config -o %[7]s -c %[8]s --tls --cafile %[2]s
-`, strings.Join(addresses, " "), first.TLSRootCAs[0], n.Inventory.Admin.MSPDir, n.Inventory.Admin.MSPID,
+`, strings.Join(addresses, " "), first.TLSRootCAs[0], admin.MSPDir, admin.MSPID,
 		n.InventoryFile(), n.Dir, first.Address, n.Inventory.SystemChannel)
 }
 
