@@ -131,14 +131,13 @@ func (s *Submitter) attempt(ctx context.Context, v *View, node string, change ru
 		return nil, errors.Is(err, broadcast.ErrUnknownOutcome), err
 	}
 	progress(fmt.Sprintf("%s: accepted by %s, waiting for the block", v.Channel, node))
-	next, err = s.awaitBlock(ctx, node, v, change, metadata)
+	next, err = s.awaitBlock(ctx, node, v, func(next *View) bool { return InForce(next, change, metadata) })
 	return next, true, err
 }
 
-// awaitBlock waits until a configuration with the change in force is written:
-// it follows the channel on the node that accepted the update, and looks at all
+// awaitBlock waits until a configuration that is the goal is written: it follows the channel on the node that accepted the update, and looks at all
 // nodes now and then, for that node may lag behind.
-func (s *Submitter) awaitBlock(ctx context.Context, node string, v *View, change runbook.Change, metadata []byte) (*View, error) {
+func (s *Submitter) awaitBlock(ctx context.Context, node string, v *View, goal func(*View) bool) (*View, error) {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	type answer struct {
@@ -147,7 +146,7 @@ func (s *Submitter) awaitBlock(ctx context.Context, node string, v *View, change
 	}
 	followed := make(chan answer, 1)
 	go func() { // ends with ctx
-		next, err := s.follow(ctx, node, v, change, metadata)
+		next, err := s.follow(ctx, node, v, goal)
 		followed <- answer{next, err}
 	}()
 	look := time.NewTicker(lookInterval)
@@ -161,7 +160,7 @@ func (s *Submitter) awaitBlock(ctx context.Context, node string, v *View, change
 			}
 			last = a.err // the node may lag behind or be gone; the looks go on
 		case <-look.C:
-			if next, _, err := s.Read(ctx, v.Channel); err == nil && InForce(next, change, metadata) {
+			if next, _, err := s.Read(ctx, v.Channel); err == nil && goal(next) {
 				return next, nil
 			}
 		case <-ctx.Done():
@@ -171,8 +170,8 @@ func (s *Submitter) awaitBlock(ctx context.Context, node string, v *View, change
 	}
 }
 
-// follow reads blocks of a node from the block after v's on.
-func (s *Submitter) follow(ctx context.Context, node string, v *View, change runbook.Change, metadata []byte) (*View, error) {
+// follow reads blocks of a node from the block after v's on, to the goal.
+func (s *Submitter) follow(ctx context.Context, node string, v *View, goal func(*View) bool) (*View, error) {
 	var found *View
 	err := s.Deliver.Follow(ctx, node, v.Channel, v.Number()+1, func(b *cb.Block) (bool, error) {
 		if !protoutil.IsConfigBlock(b) {
@@ -182,7 +181,7 @@ func (s *Submitter) follow(ctx context.Context, node string, v *View, change run
 		if err != nil { // an ORDERER_TRANSACTION on the system channel
 			return true, nil
 		}
-		if InForce(next, change, metadata) {
+		if goal(next) {
 			found = next
 		}
 		return found == nil, nil
