@@ -6,6 +6,7 @@ import "github.com/spf13/cobra"
 const (
 	groupMigrate  = "migrate"
 	groupRehearse = "rehearse"
+	groupConfig   = "config"
 	groupTools    = "tools"
 )
 
@@ -14,6 +15,7 @@ func addCommands(root *cobra.Command) {
 	root.AddGroup(
 		&cobra.Group{ID: groupRehearse, Title: "Rehearse:"},
 		&cobra.Group{ID: groupMigrate, Title: "Migrate:"},
+		&cobra.Group{ID: groupConfig, Title: "Channel configuration and signatures:"},
 		&cobra.Group{ID: groupTools, Title: "Fabric's tools and the engine:"},
 	)
 	cobra.EnableCommandSorting = false
@@ -26,6 +28,7 @@ func addCommands(root *cobra.Command) {
 	add(groupRehearse, newRehearseCommand(), newTestnetCommand(), newBenchCommand())
 	add(groupMigrate, newCheckCommand(), newPlanCommand(), newRunCommand(), newAttachCommand(),
 		newStatusCommand(), newAbortCommand(), newReportCommand())
+	add(groupConfig, newChannelCommand(), newSignCommand())
 	add(groupTools, newCryptogenCommand(), newConfigtxgenCommand(), newOrdererCommand(), newBrokerCommand())
 	root.AddCommand(newRunnerCommand())
 }

@@ -77,6 +77,19 @@ func Decode(kind Kind, data []byte) (proto.Message, error) {
 	return m, nil
 }
 
+// DecodeBlock decodes a block.
+func DecodeBlock(data []byte) (*cb.Block, error) {
+	m, err := Decode(Block, data)
+	if err != nil {
+		return nil, err
+	}
+	b, ok := m.(*cb.Block)
+	if !ok {
+		return nil, ErrUnknown
+	}
+	return b, nil
+}
+
 // JSON is a message as configtxlator prints it, with all that is inside.
 func JSON(m proto.Message) ([]byte, error) {
 	var out bytes.Buffer
@@ -84,6 +97,29 @@ func JSON(m proto.Message) ([]byte, error) {
 		return nil, fmt.Errorf("decoding the content: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+// Describe prints what a file holds as JSON: all of it, or the configuration
+// inside only. kind is "" if it is to be found out.
+func Describe(data []byte, kind Kind, config bool) ([]byte, error) {
+	if config {
+		c, err := ConfigOf(data)
+		if err != nil {
+			return nil, err
+		}
+		return JSON(c)
+	}
+	var m proto.Message
+	var err error
+	if kind == "" {
+		_, m, err = Detect(data)
+	} else {
+		m, err = Decode(kind, data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return JSON(m)
 }
 
 // ParseConfig decodes the JSON of a configuration.
