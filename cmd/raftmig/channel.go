@@ -201,7 +201,7 @@ func short(v any) string {
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != n {
-			return withCode(exitUsage, fmt.Errorf("%d arguments given; %s is needed", len(args), what))
+			return withCode(exitUsage, fmt.Errorf("expected %s, got %d arguments", what, len(args)))
 		}
 		return nil
 	}
