@@ -46,10 +46,11 @@ type Options struct {
 // Operator implements runbook.Operator on a real network. It is safe for
 // concurrent use.
 type Operator struct {
-	inv  *inventory.Network
-	now  func() time.Time
-	pool *dial.Pool
-	logs *observe.Observer
+	inv    *inventory.Network
+	runDir string
+	now    func() time.Time
+	pool   *dial.Pool
+	logs   *observe.Observer
 
 	deliver   *deliver.Client
 	matrix    *matrix.Reader
@@ -81,7 +82,7 @@ func New(inv *inventory.Network, opts Options) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Operator{inv: inv, now: opts.Now, tiers: tiers, pool: dial.New(inv.Orderers, admin.TLS)}
+	o := &Operator{inv: inv, runDir: opts.RunDir, now: opts.Now, tiers: tiers, pool: dial.New(inv.Orderers, admin.TLS)}
 	var sources []observe.Source
 	for _, n := range inv.Orderers {
 		sources = append(sources, observe.Source{Node: n.Name, File: n.Log})

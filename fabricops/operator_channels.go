@@ -3,6 +3,7 @@ package fabricops
 import (
 	"context"
 	"fmt"
+	"raftmig/fabricops/channelcfg"
 	"time"
 
 	"raftmig/runbook"
@@ -130,7 +131,13 @@ func (o *Operator) addDeaths(ev *runbook.Evidence) {
 }
 
 func (o *Operator) submitUpdate(ctx context.Context, e runbook.Effect, r *report) (runbook.Evidence, error) {
-	result, err := o.submitter.Submit(ctx, e.Channel, e.Change, e.Metadata, r.text)
+	submit := func() (channelcfg.Result, error) {
+		return o.submitter.Submit(ctx, e.Channel, e.Change, e.Metadata, r.text)
+	}
+	if o.inv.AwaitSignatures {
+		submit = func() (channelcfg.Result, error) { return o.submitSigned(ctx, e, r) }
+	}
+	result, err := submit()
 	if err != nil {
 		return runbook.Evidence{}, err
 	}

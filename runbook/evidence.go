@@ -132,8 +132,10 @@ type Facts struct {
 	Admin       IdentityFacts  `json:"admin"` // who reads the channels, signs first and sends
 	// Admins are the further administrators who sign.
 	Admins []IdentityFacts `json:"admins,omitempty"`
-	Backup SpaceFacts      `json:"backup"`
-	Kafka  *KafkaFacts     `json:"kafka,omitempty"` // nil: it was not asked
+	// AwaitSignatures says that the run waits for signatures of others.
+	AwaitSignatures bool        `json:"await_signatures,omitempty"`
+	Backup          SpaceFacts  `json:"backup"`
+	Kafka           *KafkaFacts `json:"kafka,omitempty"` // nil: it was not asked
 }
 
 // OrdererFacts is what was seen of one orderer.

@@ -34,7 +34,7 @@ func TestMistakesInChannelCommandsAreNamed(t *testing.T) {
 		{"update over signatures", []string{"channel", "update", "ch1", "switch-type", "-o", taken}, "taken.tx exists and may have signatures"},
 		{"update from a bad block", []string{"channel", "update", "ch1", "enter-maintenance", "--block", junk, "-o", nowhere}, "junk: no block"},
 		{"sign without a file", []string{"sign"}, "name the file with the update"},
-		{"sign something else", []string{"sign", junk}, "junk: neither a block"},
+		{"sign something else", []string{"sign", junk, "--look"}, "junk: neither a block"},
 		{"sign as half an identity", []string{"sign", junk, "--msp-id", "OrdererMSP"}, "msp-dir"},
 		{"submit without a file", []string{"channel", "submit"}, "name the file with the update"},
 	} {

@@ -126,6 +126,9 @@ func (f *runFlags) run(cmd *cobra.Command, show *showFlags) error {
 
 // headless drives the run in this process. A lost terminal does not end it.
 func (f *runFlags) headless(cmd *cobra.Command, network *inventory.Network, show *showFlags) error {
+	if network.AwaitSignatures {
+		return withCode(exitUsage, errors.New("raftmig.yaml has awaitSignatures: a headless run does not wait for people; run it attended"))
+	}
 	signal.Ignore(syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

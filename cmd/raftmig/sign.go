@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,50 +101,72 @@ func (f *signFlags) signers() ([]inventory.Identity, error) {
 func newSignCommand() *cobra.Command {
 	var f signFlags
 	var output string
-	var look, asJSON bool
+	var look, each, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "sign FILE...",
 		Short: "Sign a configuration update, in a file that goes on to the next administrator",
 		Long: `Sign shows what an update changes and who has signed it, and adds signatures:
 that of --msp-id and --msp-dir, or of all administrators in raftmig.yaml. It
 needs no network. Files of the same update that different administrators have
-signed are joined into the first one, or into --output.
+signed are joined into the first one, or into --output; --each signs files of
+different updates, each in its place.
 
 The file is Fabric's: "peer channel signconfigtx" signs it too, and "peer
 channel update" submits it.`,
 		Example: `  raftmig sign ch1.tx --look                       # what is it, who has signed?
   raftmig sign ch1.tx --msp-id Orderer2MSP --msp-dir crypto/admin2/msp
-  raftmig sign from-org1.tx from-org2.tx -o ch1.tx  # join, and sign`,
+  raftmig sign from-org1.tx from-org2.tx -o ch1.tx  # join, and sign
+  raftmig sign --each signatures/*.tx              # what a run waits for`,
 		Args: atLeastOneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			u, err := channels.ReadUpdates(args...)
-			if err != nil {
-				return withCode(exitUsage, err)
+			var ids []inventory.Identity
+			if !look {
+				var err error
+				if ids, err = f.signers(); err != nil {
+					return err
+				}
 			}
-			if look {
-				return printUpdate(cmd.OutOrStdout(), u, args[0], nil, asJSON)
+			groups := [][]string{args}
+			if each {
+				groups = nil
+				for _, file := range args {
+					groups = append(groups, []string{file})
+				}
 			}
-			ids, err := f.signers()
-			if err != nil {
-				return err
+			for _, files := range groups {
+				if err := signFiles(cmd.OutOrStdout(), files, cmp.Or(output, files[0]), ids, asJSON); err != nil {
+					return err
+				}
 			}
-			if _, err := channels.Sign(u, ids); err != nil {
-				return withCode(exitUsage, err)
-			}
-			if output == "" {
-				output = args[0]
-			}
-			if err := channels.WriteUpdate(output, u); err != nil {
-				return err
-			}
-			return printUpdate(cmd.OutOrStdout(), u, output, nil, asJSON)
+			return nil
 		},
 	}
 	f.add(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write (default: the first file)")
+	cmd.Flags().BoolVar(&each, "each", false, "the files hold different updates: sign each of them in its place")
+	cmd.MarkFlagsMutuallyExclusive("each", "output")
 	cmd.Flags().BoolVar(&look, "look", false, "show the update and its signatures; write nothing")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the update as JSON")
 	return cmd
+}
+
+// signFiles joins the files of one update, signs it as ids and writes it to
+// output; without ids it only shows it.
+func signFiles(w io.Writer, files []string, output string, ids []inventory.Identity, asJSON bool) error {
+	u, err := channels.ReadUpdates(files...)
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
+	if len(ids) == 0 {
+		return printUpdate(w, u, files[0], nil, asJSON)
+	}
+	if _, err := channels.Sign(u, ids); err != nil {
+		return withCode(exitUsage, err)
+	}
+	if err := channels.WriteUpdate(output, u); err != nil {
+		return err
+	}
+	return printUpdate(w, u, output, nil, asJSON)
 }
 
 func newSubmitCommand() *cobra.Command {

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
@@ -74,8 +75,11 @@ func (u *Update) add(signatures []*cb.ConfigSignature) error {
 		if err != nil {
 			return fmt.Errorf("signature %d of the update of channel %s: %w", i, u.Channel, err)
 		}
-		if !u.signedBy(creator) {
+		switch at := u.indexOf(creator); {
+		case at < 0:
 			u.Signatures = append(u.Signatures, s)
+		case u.describe(u.Signatures[at]).Error != "":
+			u.Signatures[at] = s // of a damaged one there may be a sound copy
 		}
 	}
 	return nil
@@ -84,16 +88,15 @@ func (u *Update) add(signatures []*cb.ConfigSignature) error {
 // SignedBy reports whether an identity has signed.
 func (u *Update) SignedBy(signer protoutil.Signer) (bool, error) {
 	creator, err := signer.Serialize()
-	return u.signedBy(creator), err
+	return u.indexOf(creator) >= 0, err
 }
 
-func (u *Update) signedBy(creator []byte) bool {
-	for _, s := range u.Signatures {
-		if have, err := creatorOf(s); err == nil && bytes.Equal(have, creator) {
-			return true
-		}
-	}
-	return false
+// indexOf finds the signature of a creator, -1 if there is none.
+func (u *Update) indexOf(creator []byte) int {
+	return slices.IndexFunc(u.Signatures, func(s *cb.ConfigSignature) bool {
+		have, err := creatorOf(s)
+		return err == nil && bytes.Equal(have, creator)
+	})
 }
 
 func creatorOf(s *cb.ConfigSignature) ([]byte, error) {

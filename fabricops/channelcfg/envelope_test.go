@@ -60,8 +60,11 @@ func TestSignaturesOfSeveralFilesAreJoined(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, signed)
 
+	a.Signatures[1] = proto.Clone(a.Signatures[1]).(*cb.ConfigSignature)
 	a.Signatures[1].Signature[8] ^= 1
 	require.Contains(t, a.Signers()[1].Error, "does not fit the update")
+	require.NoError(t, a.Merge(b))
+	require.Empty(t, a.Signers()[1].Error, "a sound copy takes the place of a damaged one")
 
 	other, err := channelcfg.Build(newest(t, "2.2.15", fakenet.KafkaNormal, fakenet.SystemChannel), runbook.ChangeEnterMaintenance, nil)
 	require.NoError(t, err)

@@ -59,13 +59,14 @@ func (g *Gatherer) Gather(ctx context.Context, channels []string, progress func(
 		channels = list.Names
 	}
 	f := &runbook.Facts{
-		Now:         g.Now().UTC(),
-		Network:     g.Network.Name,
-		Orderers:    make([]runbook.OrdererFacts, len(g.Network.Orderers)),
-		Brokers:     make([]runbook.BrokerFacts, len(g.Network.Brokers)+len(g.Network.ZooKeeper)),
-		Channels:    make([]runbook.ChannelFacts, len(channels)),
-		ChannelList: *list,
-		Admin:       g.Admins[0].Facts(g.Now()),
+		Now:             g.Now().UTC(),
+		Network:         g.Network.Name,
+		Orderers:        make([]runbook.OrdererFacts, len(g.Network.Orderers)),
+		Brokers:         make([]runbook.BrokerFacts, len(g.Network.Brokers)+len(g.Network.ZooKeeper)),
+		Channels:        make([]runbook.ChannelFacts, len(channels)),
+		ChannelList:     *list,
+		AwaitSignatures: g.Network.AwaitSignatures,
+		Admin:           g.Admins[0].Facts(g.Now()),
 	}
 	for _, a := range g.Admins[1:] {
 		f.Admins = append(f.Admins, a.Facts(g.Now()))

@@ -20,6 +20,9 @@ type Network struct {
 	Admin Identity `yaml:"admin,omitempty"`
 	// Admins are further administrators whose keys are here; see Administrators.
 	Admins []Identity `yaml:"admins,omitempty"`
+	// AwaitSignatures has a run stop at each update until administrators elsewhere
+	// have signed it, where those here are not enough.
+	AwaitSignatures bool `yaml:"awaitSignatures,omitempty"`
 	// Clients are identities that may write transactions, by channel; "*" is
 	// used for channels that are not named. Used to prove a channel after the
 	// migration.

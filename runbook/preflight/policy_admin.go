@@ -23,7 +23,11 @@ var adminPolicy = check{
 	judge: func(f runbook.Facts) []complaint {
 		var out []complaint
 		for _, c := range f.Channels {
-			if c.AdminPolicy != "" {
+			switch {
+			case c.AdminPolicy == "":
+			case f.AwaitSignatures && len(c.MissingAdmins) > 0:
+				out = append(out, doubtful("%s: %s", c.Name, c.AdminPolicy))
+			default:
 				out = append(out, bad("%s: %s", c.Name, c.AdminPolicy))
 			}
 		}
@@ -53,6 +57,9 @@ func adviseSigners(f runbook.Facts) string {
 	var lines []string
 	for _, orgs := range missing {
 		lines = append(lines, fmt.Sprintf("no administrator of %s signs for %s", orgs, strings.Join(channels[orgs], ", ")))
+	}
+	if f.AwaitSignatures {
+		return "The run stops at each update until enough of these organisations have signed it, within the window; have their administrators at hand: " + strings.Join(lines, "; ") + "."
 	}
 	return "List an administrator of as many of these organisations as the policy asks for, under admins in raftmig.yaml: " + strings.Join(lines, "; ") + "."
 }

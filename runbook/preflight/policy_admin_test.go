@@ -30,7 +30,13 @@ func TestTheHintNamesTheOrganizationsThatMustSign(t *testing.T) {
 	require.Contains(t, got.Hint, "no administrator of Orderer2MSP, Orderer3MSP signs for sys, ch1; no administrator of Orderer4MSP signs for ch2.")
 	require.Contains(t, got.Hint, "under admins in raftmig.yaml")
 
+	f.AwaitSignatures = true
+	got = adminPolicy.run(f)
+	require.Equal(t, runbook.SeverityWarn, got.Severity, "the run waits for them")
+	require.Contains(t, got.Hint, "stops at each update until enough of these organisations have signed it")
+
 	f.Channels = f.Channels[:1]
 	f.Channels[0].MissingAdmins = nil
 	require.Contains(t, adminPolicy.run(f).Hint, "administrator of an orderer organisation")
+	require.Equal(t, runbook.SeverityError, adminPolicy.run(f).Severity, "whose signature would help is not known")
 }
