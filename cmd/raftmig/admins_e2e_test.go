@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"raftmig/fabricops/inventory"
+	"raftmig/fabricops/runner"
 	"raftmig/runbook"
 )
 
@@ -55,4 +58,74 @@ func findingOf(t *testing.T, r result, check string) runbook.Finding {
 	}
 	t.Fatalf("no finding %s", check)
 	return runbook.Finding{}
+}
+
+// A run with one administrator's key at hand: it stands still at each of the
+// three updates, on the system channel and then on the others, until another
+// administrator has signed what it exported.
+func TestARunWaitsForSignaturesMadeElsewhere(t *testing.T) {
+	_, file := upNet(t, "--channels", "1", "--orderer-orgs", "3")
+	n, err := inventory.Load(file)
+	require.NoError(t, err)
+	other := n.Admins[0]
+	n.Admins, n.AwaitSignatures = nil, true
+	require.NoError(t, inventory.Save(file, n))
+	r := run(t, nil, "run", "--headless", "--confirm", n.Name, "--network", file)
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.stderr, "a headless run does not wait for people")
+
+	r = run(t, nil, "run", "--plain", "--network", file) // it goes on without a terminal
+	require.Contains(t, string(r.stdout), "WAITING for you")
+	folder := runner.DefaultFolder(file)
+	last, err := folder.Latest()
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	client, err := runner.Attach(ctx, folder)
+	require.NoError(t, err)
+	defer context.AfterFunc(ctx, func() { _ = client.Close() })() // ends the updates
+	defer client.Close()
+
+	var stops []string
+	var end *runbook.Snapshot
+	answered := map[string]bool{} // by step and channel: each asks once
+	for u := range client.Updates() {
+		s := u.Snapshot
+		if s == nil {
+			continue
+		}
+		end = s
+		if s.Outcome != "" {
+			break
+		}
+		if s.Gate == nil && s.Problem == nil {
+			continue
+		}
+		question := string(s.Steps[s.Current].ID)
+		if s.Problem != nil {
+			question += " " + s.Problem.Where
+		}
+		if answered[question] {
+			continue
+		}
+		answered[question] = true
+		command := runbook.Command{Kind: runbook.EventConfirmed, Step: s.Steps[s.Current].ID, Text: n.Name, By: "test"}
+		if s.Problem != nil {
+			require.Contains(t, s.Problem.What, "waits for signatures", "%+v", s.Problem)
+			require.Contains(t, s.Problem.Hint, "No administrator of Orderer2MSP, Orderer3MSP has signed.")
+			stops = append(stops, s.Problem.Where+" "+string(command.Step))
+			files, err := filepath.Glob(filepath.Join(folder.RunDir(last), "signatures", "*.tx"))
+			require.NoError(t, err)
+			signed := run(t, nil, append([]string{"sign", "--each", "--msp-id", other.MSPID, "--msp-dir", other.MSPDir}, files...)...)
+			require.Zero(t, signed.code, signed.stderr)
+			command.Kind = runbook.EventRetry
+		}
+		require.NoError(t, client.Send(ctx, command))
+	}
+	require.NotNil(t, end)
+	require.Equal(t, runbook.OutcomeMigrated, end.Outcome)
+	require.Equal(t, []string{
+		"syschannel maintenance.enter", "ch1 maintenance.enter", "syschannel switch.type", "ch1 switch.type",
+		"syschannel exit.normal", "ch1 exit.normal",
+	}, stops)
 }
