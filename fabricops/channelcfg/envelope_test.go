@@ -146,6 +146,33 @@ func TestAnUpdateSignedElsewhereIsSubmitted(t *testing.T) {
 	}
 }
 
+// It has come into force by another way between the look and the sending.
+func TestAnUpdateThatOvertakesItselfIsDone(t *testing.T) {
+	net := kafkaNetwork(t)
+	s := submitter(t, net)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	v, _, err := s.Read(ctx, fakenet.Channel)
+	require.NoError(t, err)
+	_, file := exported(t, v)
+	u := file()
+	require.NoError(t, u.Sign(s.Admins[0]))
+	_, err = s.SubmitUpdate(ctx, u, ignore)
+	require.NoError(t, err)
+	blocks := len(net.Blocks(fakenet.Channel))
+	lag := func(n int) {
+		for i := range net.Nodes {
+			net.Lag(i, fakenet.Channel, n)
+		}
+	}
+	lag(1)
+	r, err := s.SubmitUpdate(ctx, u, func(string) { lag(0) }) // when it is about to send
+	require.NoError(t, err)
+	require.True(t, r.AlreadyDone)
+	require.Empty(t, r.Receipt.Status, "what was sent was refused")
+	require.Len(t, net.Blocks(fakenet.Channel), blocks)
+}
+
 func TestAnUpdateWithTooFewSignaturesIsRefusedAtOnce(t *testing.T) {
 	net := kafkaNetwork(t)
 	s := submitter(t, net)

@@ -50,7 +50,12 @@ func (s *Submitter) SubmitUpdate(ctx context.Context, u *Update, progress func(s
 				err = waitErr
 			}
 		}
-		if err != nil && (permanent(err) || badRequest(err)) {
+		if badRequest(err) && !maybeSent {
+			if r, done := s.overtaken(ctx, first, u, goal); done {
+				return r, nil
+			}
+		}
+		if permanent(err) || badRequest(err) {
 			return Result{}, err
 		}
 		progress(fmt.Sprintf("%s: %v; trying the next node", u.Channel, err))
@@ -61,6 +66,27 @@ func (s *Submitter) SubmitUpdate(ctx context.Context, u *Update, progress func(s
 		}
 		pause = min(pause*2, lastPause)
 	}
+}
+
+// overtaken looks once more after a refusal: the update may have come into force
+// by another way since first was read. A node applies a configuration a moment
+// before it shows its block.
+func (s *Submitter) overtaken(ctx context.Context, first *View, u *Update, goal func(*View) bool) (Result, bool) {
+	select {
+	case <-ctx.Done():
+		return Result{}, false
+	case <-time.After(2 * firstPause):
+	}
+	now, node, err := s.Read(ctx, u.Channel)
+	if err != nil || now.Sequence() == first.Sequence() {
+		return Result{}, false
+	}
+	if !goal(now) { // another update may have come after it
+		if now, err = s.awaitBlock(ctx, node, first, goal); err != nil {
+			return Result{}, false
+		}
+	}
+	return Result{Receipt: receipt(now, u.Change, node), AlreadyDone: true}, true
 }
 
 func updated(v *View, change runbook.Change, node string, accepted bool) Result {
