@@ -61,10 +61,10 @@ func findingOf(t *testing.T, r result, check string) runbook.Finding {
 }
 
 // A run with one administrator's key at hand: it stands still at each of the
-// three updates, on the system channel and then on the others, until another
-// administrator has signed what it exported.
+// three updates until another administrator has signed what it exported. The
+// system channel is enough; every retry looks at it for seconds first.
 func TestARunWaitsForSignaturesMadeElsewhere(t *testing.T) {
-	_, file := upNet(t, "--channels", "1", "--orderer-orgs", "3")
+	_, file := upNet(t, "--channels", "0", "--orderer-orgs", "3")
 	n, err := inventory.Load(file)
 	require.NoError(t, err)
 	other := n.Admins[0]
@@ -124,8 +124,5 @@ func TestARunWaitsForSignaturesMadeElsewhere(t *testing.T) {
 	}
 	require.NotNil(t, end)
 	require.Equal(t, runbook.OutcomeMigrated, end.Outcome)
-	require.Equal(t, []string{
-		"syschannel maintenance.enter", "ch1 maintenance.enter", "syschannel switch.type", "ch1 switch.type",
-		"syschannel exit.normal", "ch1 exit.normal",
-	}, stops)
+	require.Equal(t, []string{"syschannel maintenance.enter", "syschannel switch.type", "syschannel exit.normal"}, stops)
 }
