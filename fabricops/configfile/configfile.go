@@ -93,7 +93,7 @@ func DecodeBlock(data []byte) (*cb.Block, error) {
 // JSON is a message as configtxlator prints it, with all that is inside.
 func JSON(m proto.Message) ([]byte, error) {
 	var out bytes.Buffer
-	if err := protolator.DeepMarshalJSON(&out, m); err != nil {
+	if err := guarded(func() error { return protolator.DeepMarshalJSON(&out, m) }); err != nil {
 		return nil, fmt.Errorf("decoding the content: %w", err)
 	}
 	return out.Bytes(), nil
@@ -125,13 +125,24 @@ func Describe(data []byte, kind Kind, config bool) ([]byte, error) {
 // ParseConfig decodes the JSON of a configuration.
 func ParseConfig(data []byte) (*cb.Config, error) {
 	c := &cb.Config{}
-	if err := protolator.DeepUnmarshalJSON(bytes.NewReader(data), c); err != nil {
+	if err := guarded(func() error { return protolator.DeepUnmarshalJSON(bytes.NewReader(data), c) }); err != nil {
 		return nil, fmt.Errorf("reading the JSON of a configuration: %w", err)
 	}
 	if c.GetChannelGroup() == nil {
 		return nil, errors.New("the JSON is no configuration: it has no channel_group")
 	}
 	return c, nil
+}
+
+// guarded makes an error of a panic: protolator panics where JSON has a null, or
+// another kind of value than it expects.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("its structure is not that of the type: %v", r)
+		}
+	}()
+	return f()
 }
 
 // ConfigOf takes the configuration out of a file of any form that holds one: a

@@ -58,8 +58,10 @@ func TestTheKindOfAFileIsFound(t *testing.T) {
 	require.ErrorContains(t, err, "it holds a block, not an update")
 	_, err = configfile.ConfigOf(u.Bytes)
 	require.ErrorContains(t, err, "it holds an update, not a configuration")
-	_, err = configfile.ConfigOf([]byte(`{"a": 1}`))
-	require.Error(t, err)
+	for _, text := range []string{`{"a": 1}`, `{`, `{"channel_group":{"groups":{"Orderer":null}}}`, `{"channel_group":{"values":[1]}}`, `{"channel_group":7}`} {
+		_, err := configfile.ConfigOf([]byte(text))
+		require.Error(t, err, text)
+	}
 }
 
 // Nothing edited is no update; one edit touches one value, though JSON and back
