@@ -84,7 +84,11 @@ does not harm it; "raftmig attach" comes back to it.
 
 With --headless nobody is asked. Because a headless run also leaves maintenance
 mode, after which there is no way back, it must be given the network's name:
---confirm NAME.`,
+--confirm NAME.
+
+With awaitSignatures in raftmig.yaml the run stands still at each update that the
+administrators in it may not make alone: have the file that it names signed
+("raftmig sign"), put it back, and retry.`,
 		Example: `  raftmig check --network raftmig.yaml      # look first; changes nothing
   raftmig run --network raftmig.yaml
   raftmig run --resume                      # go on after a crash or a reboot
