@@ -41,7 +41,14 @@ func chaos(t *testing.T, seed uint64) {
 		}
 		switch random.IntN(12) {
 		case 0:
-			node.stop()
+			switch {
+			case !node.running():
+			case random.IntN(2) == 0:
+				node.kill()
+			default:
+				node.chain(channel).Halt() // in order, while the others can still be heard
+				node.stop()
+			}
 		case 1:
 			to := uint64(random.IntN(3) + 1)
 			if node.running() {
