@@ -221,19 +221,23 @@ func TestAtCommitNothingAcknowledgedIsLostWhenLeadersAreKilled(t *testing.T) {
 
 var leaderLine = regexp.MustCompile(`Raft leader changed: \d -> (\d) channel=ch1`)
 
-// leader returns which orderer the others say leads ch1.
-func (l *loaded) leader() int {
-	l.t.Helper()
+// leader returns which orderer all say leads ch1.
+func (l *loaded) leader() int { return l.leaderOf(l.nodes) }
+
+// leaderOf waits until those orderers say that the same one leads ch1. Their Raft IDs
+// are their numbers and one.
+func (n *network) leaderOf(nodes []*running) int {
+	n.t.Helper()
 	leader := -1
-	require.Eventually(l.t, func() bool {
+	require.Eventually(n.t, func() bool {
 		votes := map[string]int{}
-		for _, node := range l.nodes {
+		for _, node := range nodes {
 			if lines := leaderLine.FindAllStringSubmatch(node.log.String(), -1); len(lines) > 0 {
 				votes[lines[len(lines)-1][1]]++
 			}
 		}
 		for id, count := range votes {
-			if number, err := strconv.Atoi(id); err == nil && number > 0 && count == len(l.nodes) {
+			if number, err := strconv.Atoi(id); err == nil && number > 0 && count == len(nodes) {
 				leader = number - 1
 				return true
 			}
