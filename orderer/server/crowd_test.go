@@ -37,7 +37,10 @@ type crowd struct {
 func newCrowd(t *testing.T, size, count int, start func(n *network, i int) *running) *crowd {
 	n := newNetworkWithout(t)
 	n.acknowledgeAt = localconfig.AcknowledgeAtCommit
-	n.addOrderers(size)
+	n.ports = freePorts(t, size)
+	for i := range size { // there are three already
+		n.makeOrderer(fmt.Sprintf("orderer%d", i))
+	}
 	c := &crowd{network: n, start: func(i int) *running { return start(n, i) }}
 	genesis := n.crowdGenesis(count)
 	for i := range count {
@@ -48,15 +51,7 @@ func newCrowd(t *testing.T, size, count int, start func(n *network, i int) *runn
 	return c
 }
 
-// addOrderers makes the material and ports of orderers, up to that many.
-func (n *network) addOrderers(size int) {
-	for i := len(n.ports); i < size; i++ {
-		n.ports = append(n.ports, freePort(n.t))
-		n.makeOrderer(fmt.Sprintf("orderer%d", i))
-	}
-}
-
-// makeOrderer makes keys and certificates of the orderers' organization.
+// makeOrderer makes keys and certificates of an orderer that has none.
 func (n *network) makeOrderer(hostname string) {
 	require.NoError(n.t, cryptogen.Extend(&cryptogen.Config{OrdererOrgs: []cryptogen.OrgSpec{{
 		Name: "Orderer", Domain: "example.com", EnableNodeOUs: true,

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"sync"
@@ -25,6 +24,7 @@ import (
 	"raftmig/orderer/localconfig"
 	"raftmig/orderer/protoutil"
 	"raftmig/orderer/server/fixture"
+	"raftmig/testnet/portrange"
 )
 
 // patience is how long a test waits for what must happen.
@@ -56,9 +56,7 @@ func newNetwork(t testing.TB) *network {
 	require.NoError(t, err)
 	t.Cleanup(kafka.Close)
 	n.broker = kafka.ListenAddrs()[0]
-	for range 3 {
-		n.ports = append(n.ports, freePort(t))
-	}
+	n.ports = freePorts(t, 3)
 	n.writeGenesis(func(*cb.Config) {})
 	return n
 }
@@ -82,12 +80,23 @@ func (n *network) addresses() []string {
 	return addresses
 }
 
-func freePort(t testing.TB) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+// handedOut are the first ports of the rows that tests which run have.
+var handedOut sync.Map
+
+// freePorts are up to ten ports that the system does not give to connections or to
+// listeners that want any port, so that they are still free when an orderer starts again.
+func freePorts(t testing.TB, count int) []int {
+	for {
+		ports, err := portrange.Find("127.0.0.1", count)
+		require.NoError(t, err)
+		if _, taken := handedOut.LoadOrStore(ports[0], true); !taken {
+			t.Cleanup(func() { handedOut.Delete(ports[0]) })
+			return ports
+		}
+	}
 }
+
+func freePort(t testing.TB) int { return freePorts(t, 1)[0] }
 
 // config is the text of orderer.yaml of orderer i.
 func (n *network) config(i int, more string) string {

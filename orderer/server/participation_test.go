@@ -28,9 +28,7 @@ import (
 func newNetworkWithout(t testing.TB) *network {
 	// a node that is removed may not hear of it from the leader (spec 4.9)
 	n := &network{Network: fixture.New(t), t: t, leaderCheckInterval: 100 * time.Millisecond}
-	for range 3 {
-		n.ports = append(n.ports, freePort(t))
-	}
+	n.ports = freePorts(t, 3)
 	return n
 }
 

@@ -97,13 +97,11 @@ func TestNetworksOfAllSizesLoseTheirLeaderAFollowerAndTheirMajority(t *testing.T
 	}
 	for _, size := range []int{1, 3, 5, 7} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			admins := map[int]string{}
+			admins := freePorts(t, size)
 			c := newCrowd(t, size, size, func(n *network, i int) *running {
-				if admins[i] == "" {
-					admins[i] = fmt.Sprintf("127.0.0.1:%d", freePort(t))
-				}
-				r := n.startChildWith(i, "Admin: {ListenAddress: "+admins[i]+"}\nChannelParticipation: {Enabled: true}\n", "ORDERER_GENERAL_BOOTSTRAPMETHOD=none")
-				r.addresses.Admin = admins[i]
+				admin := fmt.Sprintf("127.0.0.1:%d", admins[i])
+				r := n.startChildWith(i, "Admin: {ListenAddress: "+admin+"}\nChannelParticipation: {Enabled: true}\n", "ORDERER_GENERAL_BOOTSTRAPMETHOD=none")
+				r.addresses.Admin = admin
 				return r
 			})
 			var all []int
