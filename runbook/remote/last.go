@@ -26,7 +26,7 @@ func (s *Server) last(conn net.Conn, client runbook.Client, w *writer) {
 		select {
 		case u, ok := <-client.Updates():
 			if !ok {
-				_ = w.send(fromServer{End: true})
+				s.end(conn, w)
 				return
 			}
 			if w.send(fromServer{Update: &u}) != nil {

@@ -85,6 +85,48 @@ func TestTwoTerminalsSeeOneRunAndEitherMayCommandIt(t *testing.T) {
 	})
 }
 
+// ending is a run that ends while it answers a command.
+type ending struct {
+	updates chan runbook.Update
+	asked   chan struct{}
+	answer  chan struct{}
+}
+
+func (e *ending) Updates() <-chan runbook.Update { return e.updates }
+
+func (e *ending) Send(context.Context, runbook.Command) error {
+	close(e.asked)
+	<-e.answer
+	return nil
+}
+
+func (e *ending) Close() error { return nil }
+
+func TestTheAnswerToTheLastCommandComesBeforeTheEnd(t *testing.T) {
+	run := &ending{updates: make(chan runbook.Update), asked: make(chan struct{}), answer: make(chan struct{})}
+	dir, err := os.MkdirTemp("", "r")
+	require.NoError(t, err)
+	defer os.RemoveAll(dir)
+	s, err := Listen(filepath.Join(dir, "socket"), func() runbook.Client { return run })
+	require.NoError(t, err)
+	defer s.Close()
+	c := dial(t, filepath.Join(dir, "socket"))
+	sent := make(chan error, 1)
+	go func() { sent <- c.Send(t.Context(), runbook.Command{Kind: runbook.EventAbort}) }()
+	<-run.asked
+	close(run.updates)
+	select {
+	case err := <-sent:
+		close(run.answer)
+		t.Fatalf("the end came before the answer: %v", err)
+	case <-time.After(100 * time.Millisecond): // nothing must come
+	}
+	close(run.answer)
+	require.NoError(t, <-sent)
+	for range c.Updates() { // they end
+	}
+}
+
 func TestTheEndOfTheRunReachesEveryTerminal(t *testing.T) {
 	path, s, stop, _ := serve(t)
 	c := dial(t, path)

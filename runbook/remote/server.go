@@ -116,7 +116,7 @@ func (s *Server) updates(ctx context.Context, conn net.Conn, client runbook.Clie
 		select {
 		case u, ok := <-client.Updates():
 			if !ok {
-				_ = w.send(fromServer{End: true})
+				s.end(conn, w)
 				return
 			}
 			// A terminal that takes nothing must not keep the server from closing.
@@ -133,6 +133,16 @@ func (s *Server) updates(ctx context.Context, conn net.Conn, client runbook.Clie
 	}
 }
 
+// end says that nothing more comes, behind the answer to a command in hand: the
+// command may be what ended the run.
+func (s *Server) end(conn net.Conn, w *writer) {
+	s.hurry(conn)
+	w.answering.Lock()
+	defer w.answering.Unlock()
+	s.hurry(conn) // anew: the answer may have taken its time
+	_ = w.send(fromServer{End: true})
+}
+
 // commands reads commands and answers them, one after another.
 func (s *Server) commands(ctx context.Context, conn net.Conn, client runbook.Client, w *writer) {
 	dec := json.NewDecoder(conn)
@@ -141,20 +151,28 @@ func (s *Server) commands(ctx context.Context, conn net.Conn, client runbook.Cli
 		if err := dec.Decode(&m); err != nil {
 			return
 		}
-		reply := fromServer{Reply: m.ID}
-		if err := client.Send(ctx, m.Command); err != nil {
-			reply.Error, reply.Refused = err.Error(), errors.Is(err, runbook.ErrRefused)
-		}
-		if err := w.send(reply); err != nil {
+		if err := answer(ctx, client, w, m); err != nil {
 			return
 		}
 	}
+}
+
+func answer(ctx context.Context, client runbook.Client, w *writer, m fromClient) error {
+	w.answering.Lock()
+	defer w.answering.Unlock()
+	reply := fromServer{Reply: m.ID}
+	if err := client.Send(ctx, m.Command); err != nil {
+		reply.Error, reply.Refused = err.Error(), errors.Is(err, runbook.ErrRefused)
+	}
+	return w.send(reply)
 }
 
 // writer lets two goroutines write whole lines.
 type writer struct {
 	mu  sync.Mutex
 	enc *json.Encoder
+	// answering is held from the arrival of a command until its answer is written.
+	answering sync.Mutex
 }
 
 func (w *writer) send(m fromServer) error {
