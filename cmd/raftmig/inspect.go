@@ -66,11 +66,15 @@ the network serves its clients. Exit code 1 means that a check found an error.`,
 
 // perform performs one reading effect outside of any run.
 func perform(ctx context.Context, network *inventory.Network, kind runbook.EffectKind) (runbook.Evidence, error) {
+	return performEffect(ctx, network, runbook.Effect{ID: "check#1", Kind: kind})
+}
+
+func performEffect(ctx context.Context, network *inventory.Network, e runbook.Effect) (runbook.Evidence, error) {
 	op, err := fabricops.New(network, fabricops.Options{RunDir: os.TempDir(), Run: "check"})
 	if err != nil {
 		return runbook.Evidence{}, err
 	}
-	ev, err := op.Perform(ctx, runbook.Effect{ID: "check#1", Kind: kind}, func(runbook.Progress) {})
+	ev, err := op.Perform(ctx, e, func(runbook.Progress) {})
 	return ev, errors.Join(err, op.Close())
 }
 

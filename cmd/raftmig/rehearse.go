@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -131,7 +132,10 @@ func (f *rehearseFlags) rehearse(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return errors.Join(err, r.Net.Down(context.WithoutCancel(ctx), nil))
 	}
-	snapshot, err := f.drive(ctx, cmd, r, m)
+	snapshot := r.Migrated
+	if snapshot == nil {
+		snapshot, err = f.drive(ctx, cmd, r, m)
+	}
 	ended := snapshot != nil && snapshot.Outcome != ""
 	var ledgers *validate.Report
 	if ended {
@@ -153,9 +157,15 @@ func (f *rehearseFlags) rehearse(cmd *cobra.Command) (err error) {
 }
 
 // lookAgain replaces the matrix of the run's end by what the nodes say now,
-// after the last transactions.
+// after the last transactions. Orderers that have just been started again elect
+// their leaders first.
 func lookAgain(ctx context.Context, r *rehearsal.Rehearsal, s *runbook.Snapshot) error {
-	ev, err := perform(ctx, r.Net.Inventory, runbook.ReadChannels)
+	e := runbook.Effect{ID: "look#1", Kind: runbook.ReadChannels}
+	if s.Outcome == runbook.OutcomeMigrated {
+		e.Kind, e.Timeout = runbook.AwaitChannels, 30*time.Second
+		e.Expect = &runbook.Expectation{Type: runbook.TypeRaft, State: runbook.StateNormal, Leader: true}
+	}
+	ev, err := performEffect(ctx, r.Net.Inventory, e)
 	if err == nil {
 		s.Channels = ev.Channels
 	}

@@ -139,6 +139,26 @@ func journalLength(t *testing.T, dir string) int {
 	return strings.Count(string(b), "\n") - 1
 }
 
+// Killed behind the last record, a run is over: what is left is the proof.
+func TestARehearsalThatHasMigratedIsOnlyProvenAgain(t *testing.T) {
+	dir := netDir(t)
+	args := []string{"rehearse", "--headless", "--json", "--channels", "1", "--transactions", "20", "--dir", dir}
+	first := run(t, nil, args...)
+	require.Zero(t, first.code, first.stderr)
+	again := run(t, nil, append(args, "--resume")...)
+	require.Zero(t, again.code, again.stderr)
+	doc := again.document(t)
+	require.Equal(t, "migrated", doc.Result)
+	require.Equal(t, first.document(t).Run, doc.Run)
+	requireUniform(t, doc, 2, 3, "etcdraft")
+	requireNothingLost(t, doc, 20)
+	require.Equal(t, sequences(first.document(t)), sequences(doc))
+
+	r := run(t, nil, append(args, "--resume", "--abort-at", "switch")...)
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.stderr, "no way back to practise")
+}
+
 // The same at every single record of a run, before and after it is written,
 // each on a network of its own. It takes about ten minutes: RAFTMIG_EVERY_RECORD=1.
 func TestARunThatIsKilledAtAnyRecordStillMigrates(t *testing.T) {

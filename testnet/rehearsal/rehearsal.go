@@ -25,8 +25,8 @@ type Options struct {
 	// it. Size is the length of one's payload in bytes.
 	Transactions int
 	Size         int
-	// Resume goes on in Dir: with the run if that has not ended, else with a
-	// new one.
+	// Resume goes on in Dir: with the run if that has not ended, with the proof
+	// if it has migrated the network, else with a new run.
 	Resume bool
 	// AbortAfter practises the way back after that phase.
 	AbortAfter runbook.Phase
@@ -35,6 +35,9 @@ type Options struct {
 // Rehearsal is a network that is prepared for a run.
 type Rehearsal struct {
 	Net *testnet.Network
+	// Migrated is how the last run of a rehearsal that is resumed ended, if the
+	// network is on Raft: nothing is left but to prove it.
+	Migrated *runbook.Snapshot
 
 	opts    Options
 	ongoing bool // the last run has not ended
@@ -52,7 +55,7 @@ func Prepare(ctx context.Context, o Options, say Say) (*Rehearsal, error) {
 	var err error
 	if o.Resume {
 		if r.Net, err = testnet.Open(o.Dir); err == nil {
-			r.ongoing, err = unfinished(r.Folder())
+			err = r.resume()
 		}
 	} else {
 		say("making the network in " + o.Dir)
@@ -73,20 +76,39 @@ func Prepare(ctx context.Context, o Options, say Say) (*Rehearsal, error) {
 	if err := r.Net.CreateChannels(ctx, say); err != nil {
 		return r, err
 	}
+	if r.Migrated != nil {
+		return r, nil
+	}
 	return r, r.load(ctx, o.Transactions-o.Transactions/5, say)
 }
 
-// unfinished tells whether the last run of a folder has not ended.
-func unfinished(f runner.Folder) (bool, error) {
+// lastRun returns how the last run stands; nil if there was none.
+func lastRun(f runner.Folder) (*runbook.Snapshot, error) {
 	last, err := f.Latest()
 	if errors.Is(err, runner.ErrNoRun) {
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	s, err := f.Read(last)
-	return s.Outcome == "" || s.Resumable, err
+	return &s, err
+}
+
+// resume finds out what is left to do in a network.
+func (r *Rehearsal) resume() error {
+	s, err := lastRun(r.Folder())
+	if err != nil || s == nil {
+		return err
+	}
+	r.ongoing = s.Outcome == "" || s.Resumable
+	if s.Outcome == runbook.OutcomeMigrated {
+		r.Migrated = s
+		if r.opts.AbortAfter != "" {
+			return fmt.Errorf("%s is on Raft: there is no way back to practise", r.Net.Dir)
+		}
+	}
+	return nil
 }
 
 // Folder is where the rehearsal's runs are.
