@@ -127,6 +127,7 @@ func (f *faultNet) matrix(t *testing.T, ctx context.Context, faults map[string][
 	for _, at := range steps {
 		for name, nodes := range faults {
 			ok := t.Run(fmt.Sprintf("%s dies at %s", name, at), func(t *testing.T) {
+				require.NoError(t, f.Up(ctx, nil), "what died behind the last step that needed it, in the run before")
 				begun := time.Now()
 				s := f.run(t, ctx, runbook.PhaseRestart, at, nodes)
 				f.requireWhole(t, ctx, s)
