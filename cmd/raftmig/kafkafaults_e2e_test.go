@@ -55,6 +55,7 @@ func (f *faultNet) load(t *testing.T, ctx context.Context, count int) {
 // run drives an unattended run and kills nodes once a step is under way.
 func (f *faultNet) run(t *testing.T, ctx context.Context, after runbook.Phase, at runbook.StepID, nodes []string) runbook.Snapshot {
 	t.Helper()
+	require.NoError(t, f.Up(ctx, nil), "what died behind the last step that needed it, in the run before")
 	r, err := runner.Open(runner.Options{
 		Network: f.Inventory, Folder: runner.DefaultFolder(f.InventoryFile()), AbortAfter: after, Unattended: true,
 	})
@@ -127,7 +128,6 @@ func (f *faultNet) matrix(t *testing.T, ctx context.Context, faults map[string][
 	for _, at := range steps {
 		for name, nodes := range faults {
 			ok := t.Run(fmt.Sprintf("%s dies at %s", name, at), func(t *testing.T) {
-				require.NoError(t, f.Up(ctx, nil), "what died behind the last step that needed it, in the run before")
 				begun := time.Now()
 				s := f.run(t, ctx, runbook.PhaseRestart, at, nodes)
 				f.requireWhole(t, ctx, s)
