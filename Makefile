@@ -8,7 +8,7 @@ REHEARSAL ?= rehearsal
 KAFKA     ?= .cache/kafka
 # Packages with goroutines run under the race detector, the others without it.
 RACE_PKGS ?= $(shell $(GO) list ./orderer/blockledger/... ./orderer/broadcast/... ./orderer/cluster/... ./orderer/comm/... \
-             ./orderer/consensus/... ./orderer/deliver/... ./orderer/flogging/... ./orderer/follower/... ./orderer/multichannel/... \
+             ./orderer/consensus/... ./orderer/deliver/... ./orderer/flogging/... ./orderer/follower/... ./orderer/msp/... ./orderer/multichannel/... \
              ./orderer/onboarding/... ./orderer/channelparticipation/... \
              ./orderer/operations/... ./orderer/server/... ./orderer/metrics/... ./runbook/driver/... ./runbook/journal/... \
              ./runbook/remote/... ./runbook/internal/... ./fabricops/... ./testnet/... ./tui/...)

@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	charm.early/dark v0.0.0-00010101000000-000000000000
+	filippo.io/nistec v0.0.4
 	github.com/IBM/sarama v1.61.1
 	github.com/charmbracelet/bubbles v1.0.0
 	github.com/charmbracelet/bubbletea v1.3.10

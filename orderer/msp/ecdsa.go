@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+
+	"raftmig/orderer/msp/p256"
 )
 
 var (
@@ -73,18 +75,18 @@ func lowSForm(pub *ecdsa.PublicKey, raw []byte) ([]byte, error) {
 	return asn1.Marshal(*sig)
 }
 
-// canonicalS returns S, big-endian without leading zeros, of a signature that
-// is DER to the letter and has short lengths, as all but those on P-521 are.
-func canonicalS(raw []byte) ([]byte, bool) {
+// canonical returns R and S, big-endian without leading zeros, of a signature
+// that is DER to the letter and has short lengths, as all but those on P-521 are.
+func canonical(raw []byte) (r, s []byte, ok bool) {
 	if len(raw) < 2 || raw[0] != 0x30 || raw[1] >= 0x80 || int(raw[1]) != len(raw)-2 {
-		return nil, false
+		return nil, nil, false
 	}
-	_, rest, ok := positiveInteger(raw[2:])
+	r, rest, ok := positiveInteger(raw[2:])
 	if !ok {
-		return nil, false
+		return nil, nil, false
 	}
-	s, rest, ok := positiveInteger(rest)
-	return s, ok && len(rest) == 0
+	s, rest, ok = positiveInteger(rest)
+	return r, s, ok && len(rest) == 0
 }
 
 // positiveInteger splits off a DER integer larger than zero.
@@ -99,28 +101,36 @@ func positiveInteger(b []byte) (value, rest []byte, ok bool) {
 	return value, rest, value[0] > 0 && value[0] < 0x80
 }
 
+// busyKeys is the number of public keys, over all channels, whose signatures are
+// verified with a table. Tables change no answer, so all MSPs share them.
+const busyKeys = 64
+
+var keys = p256.NewKeys(busyKeys)
+
 // verifyLowS verifies raw over digest and refuses the larger S.
-func verifyLowS(pub *ecdsa.PublicKey, digest, raw []byte) error {
+func verifyLowS(key *p256.Key, digest, raw []byte) error {
+	curve := key.Public().Curve
 	// The common case, without big numbers: half the order of P-256 has 32 bytes.
-	if s, ok := canonicalS(raw); ok && pub.Curve == elliptic.P256() &&
+	if r, s, ok := canonical(raw); ok && curve == elliptic.P256() &&
 		(len(s) < 32 || len(s) == 32 && bytes.Compare(s, halfP256Bytes) <= 0) {
-		if !ecdsa.VerifyASN1(pub, digest, raw) {
-			return errors.New("The signature is invalid")
-		}
-		return nil
+		return valid(key.Verify(digest, r, s))
 	}
 	sig, err := parseSignature(raw)
 	if err != nil {
 		return fmt.Errorf("could not determine the validity of the signature: %w", err)
 	}
-	h, err := halfOrder(pub.Curve)
+	h, err := halfOrder(curve)
 	if err != nil {
 		return fmt.Errorf("could not determine the validity of the signature: %w", err)
 	}
 	if sig.S.Cmp(h) > 0 {
 		return fmt.Errorf("could not determine the validity of the signature: Invalid S. Must be smaller than half the order [%s][%s].", sig.S, h)
 	}
-	if !ecdsa.Verify(pub, digest, sig.R, sig.S) {
+	return valid(key.Verify(digest, sig.R.Bytes(), sig.S.Bytes()))
+}
+
+func valid(ok bool) error {
+	if !ok {
 		return errors.New("The signature is invalid")
 	}
 	return nil

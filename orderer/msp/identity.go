@@ -14,6 +14,7 @@ import (
 
 	mspproto "github.com/hyperledger/fabric-protos-go/msp"
 
+	"raftmig/orderer/msp/p256"
 	"raftmig/orderer/protoutil"
 )
 
@@ -26,6 +27,7 @@ type identity struct {
 	msp  *fabricMSP
 	cert *x509.Certificate // low-S form
 	key  string
+	pub  *p256.Key // nil unless the certificate's public key is one of ECDSA
 	// issuers are the CAs above cert, the issuer first; with chainErr set there are none.
 	issuers  []*x509.Certificate
 	chainErr error
@@ -55,6 +57,9 @@ func (m *fabricMSP) newIdentity(certPEM []byte) (*identity, error) {
 	}
 	if id.issuers == nil {
 		id.issuers, id.chainErr = m.issuersOf(id.cert)
+	}
+	if pub, ok := id.cert.PublicKey.(*ecdsa.PublicKey); ok {
+		id.pub = keys.Key(pub)
 	}
 	h := m.hashes.identity()
 	h.Write(id.cert.Raw)
@@ -91,13 +96,12 @@ func serialize(mspID string, cert *x509.Certificate) ([]byte, error) {
 
 // Verify checks an ECDSA signature over the hash of msg.
 func (id *identity) Verify(msg, sig []byte) error {
-	pub, ok := id.cert.PublicKey.(*ecdsa.PublicKey)
-	if !ok {
+	if id.pub == nil {
 		return errors.New("could not determine the validity of the signature: only ECDSA identities can sign")
 	}
 	h := id.msp.hashes.message()
 	h.Write(msg)
-	return verifyLowS(pub, h.Sum(nil), sig)
+	return verifyLowS(id.pub, h.Sum(nil), sig)
 }
 
 // Validate checks chain, revocation and organizational units, once.

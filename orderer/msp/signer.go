@@ -96,7 +96,7 @@ func (s *signer) Key() string {
 
 func (s *signer) Verify(msg, sig []byte) error {
 	digest := sha256.Sum256(msg)
-	return verifyLowS(&s.key.PublicKey, digest[:], sig)
+	return verifyLowS(keys.Key(&s.key.PublicKey), digest[:], sig)
 }
 
 // Sign returns the low-S signature over the SHA-256 of msg.
