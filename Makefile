@@ -15,10 +15,10 @@ RACE_PKGS ?= $(shell $(GO) list ./orderer/blockledger/... ./orderer/broadcast/..
 UNIT_PKGS ?= $(filter-out $(RACE_PKGS),$(shell $(GO) list ./...))
 
 .DEFAULT_GOAL := help
-.PHONY: help build test unit race e2e long interop torture kafka kafka-faults rehearse lint fmt fuzz golden cover bench microbench clean
+.PHONY: help build test unit race e2e long interop torture kafka kafka-faults rehearse lint fmt fuzz golden cover bench bench-migration microbench clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the one static binary into bin/
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/raftmig
@@ -74,6 +74,10 @@ fuzz: ## each fuzz target for 30 s (FUZZTIME=…)
 
 bench: build ## ordering measured end to end, beside real Fabric with FABRIC_BIN_DIR; BENCH="--rounds 5 --json"
 	$(BIN) bench --consensus etcdraft,kafka $(BENCH)
+
+bench-migration: build ## 20 channels by raftmig, and by the plan's commands with Fabric's tools (FABRIC_BIN_DIR)
+	RAFTMIG_BIN=$(abspath $(BIN)) FABRIC_BIN_DIR=$(if $(FABRIC_BIN_DIR),$(abspath $(FABRIC_BIN_DIR))) \
+	  $(GO) test -run '^$$' -bench MigrationOf20Channels -benchtime 1x ./cmd/raftmig
 
 microbench: ## micro-benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./orderer/...

@@ -61,6 +61,40 @@ func editType() []string {
 	}
 }
 
+// commandsConsenters makes metadata.json, with Fabric's defaults and $HOST as
+// long as m is not known.
+func commandsConsenters(orderers []string, m *ConsenterMetadata) []string {
+	if m == nil {
+		m = &ConsenterMetadata{Options: RaftOptions{
+			TickInterval: "500ms", ElectionTick: 10, HeartbeatTick: 1, MaxInflightBlocks: 5, SnapshotIntervalSize: 16 << 20,
+		}}
+		for _, node := range orderers {
+			m.Consenters = append(m.Consenters, Consenter{Node: node, Host: "$HOST", Port: 7050})
+		}
+	}
+	lines := []string{
+		`consenter() { jq -n --arg h "$2" --argjson p "$3" \`,
+		`  --arg s "$(base64 -w0 <$CERTS/$1/server.crt)" \`,
+		`  --arg c "$(base64 -w0 <$CERTS/$1/client.crt)" \`,
+		`  '{host:$h,port:$p,client_tls_cert:$c,server_tls_cert:$s}'; }`,
+		`{`,
+	}
+	for _, c := range m.Consenters {
+		lines = append(lines, fmt.Sprintf("  consenter %s %s %d", c.Node, c.Host, c.Port))
+	}
+	o := m.Options
+	return []string{
+		"# $CERTS/NODE has server.crt and client.crt of an orderer's cluster TLS",
+		command(append(lines, `} > consenters.json`)...),
+		command(
+			fmt.Sprintf(`jq -n '{options:{tick_interval:"%s",election_tick:%d,`, o.TickInterval, o.ElectionTick),
+			fmt.Sprintf(`  heartbeat_tick:%d,max_inflight_blocks:%d,`, o.HeartbeatTick, o.MaxInflightBlocks),
+			fmt.Sprintf(`  snapshot_interval_size:%d},consenters:$c}' \`, o.SnapshotIntervalSize),
+			`  --slurpfile c consenters.json > metadata.json`,
+		),
+	}
+}
+
 func commandsControl(verb string, nodes []string) []string {
 	var out []string
 	for _, n := range nodes {

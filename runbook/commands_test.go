@@ -24,7 +24,7 @@ func TestInteropTheCommandsShownMakeTheUpdateTheyClaim(t *testing.T) {
 	block, err := filepath.Abs("testdata/genesis.block")
 	require.NoError(t, err)
 	const prelude = `set -eu -o pipefail
-ORDERER=localhost:7050 CA=ca.pem
+ORDERER=localhost:7050 CA=ca.pem CERTS=.
 peer() {
   case "$2" in
   fetch) cp "$BLOCK" "$4" ;;
@@ -33,12 +33,9 @@ peer() {
   esac
 }
 `
-	const metadata = `{"options":{"tick_interval":"500ms","election_tick":10,"heartbeat_tick":1,
-"max_inflight_blocks":5,"snapshot_interval_size":16777216},
-"consenters":[{"host":"o","port":7050,"client_tls_cert":"YQ==","server_tls_cert":"Yg=="}]}`
 	want := map[runbook.StepID]string{
 		runbook.StepEnterMaintenance: `"state":"STATE_MAINTENANCE","type":"kafka"`,
-		runbook.StepSwitchType:       `"type":"etcdraft"`,
+		runbook.StepSwitchType:       `"server_tls_cert":"cy9vcmRlcmVyMgo="}],"options":`,
 	}
 	r := start(t, nil)
 	require.NoError(t, r.Finish())
@@ -49,7 +46,11 @@ peer() {
 		}
 		t.Run(string(s.ID), func(t *testing.T) {
 			dir := t.TempDir()
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "metadata.json"), []byte(metadata), 0o600))
+			for _, node := range []string{"orderer0", "orderer1", "orderer2"} {
+				require.NoError(t, os.Mkdir(filepath.Join(dir, node), 0o700))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, node, "server.crt"), []byte("s/"+node+"\n"), 0o600))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, node, "client.crt"), []byte("c/"+node+"\n"), 0o600))
+			}
 			cmd := exec.Command("bash", "-c", prelude+strings.Join(s.Explain.Commands, "\n"))
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "BLOCK="+block, "PATH="+bin+":"+os.Getenv("PATH"))

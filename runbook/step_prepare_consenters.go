@@ -37,13 +37,7 @@ var stepConsenters = step{
 			Verify:   "Fabric's own rules are applied to it; its hash is kept.",
 			Estimate: 2 * time.Second,
 			Guide:    guidePrepare,
-			Commands: []string{
-				"# per orderer: host, port, base64 -w0 server.crt, base64 -w0 client.crt",
-				command("jq -n '{options:{tick_interval:\"500ms\",election_tick:10,",
-					"  heartbeat_tick:1,max_inflight_blocks:5,",
-					"  snapshot_interval_size:16777216},consenters:$c}' \\",
-					"  --slurpfile c consenters.json > metadata.json"),
-			},
+			Commands: commandsConsenters(k.plan.Orderers, k.metadata),
 		}
 	},
 }

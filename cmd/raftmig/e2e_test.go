@@ -19,7 +19,7 @@ import (
 
 // binary returns the raftmig binary under test: $RAFTMIG_BIN, or one that is
 // built once for this test process.
-func binary(t *testing.T) string {
+func binary(t testing.TB) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("end-to-end test with real processes: not run with -short")
@@ -53,7 +53,7 @@ type result struct {
 }
 
 // run runs the binary to its end, at most two minutes.
-func run(t *testing.T, env []string, args ...string) result {
+func run(t testing.TB, env []string, args ...string) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -82,7 +82,7 @@ func (r result) document(t *testing.T) report.Document {
 }
 
 // netDir returns a folder for a network that is taken down after the test.
-func netDir(t *testing.T) string {
+func netDir(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "net")
 	bin := binary(t)

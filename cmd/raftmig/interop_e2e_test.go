@@ -34,13 +34,13 @@ func TestInteropFabricsOwnOrderersAreMigratedAndRolledBack(t *testing.T) {
 
 // peerCLI runs Fabric's peer command as the network's admin.
 type peerCLI struct {
-	t    *testing.T
+	t    testing.TB
 	peer string
 	env  []string
 	tls  []string
 }
 
-func newPeerCLI(t *testing.T, n *inventory.Network) *peerCLI {
+func newPeerCLI(t testing.TB, n *inventory.Network) *peerCLI {
 	t.Helper()
 	core := filepath.Join(t.TempDir(), "core.yaml")
 	require.NoError(t, os.WriteFile(core, []byte("peer:\n  BCCSP:\n    Default: SW\n    SW: {Hash: SHA2, Security: 256}\n"), 0o600))

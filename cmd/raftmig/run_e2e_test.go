@@ -14,7 +14,7 @@ import (
 )
 
 // upNet makes a network, starts it and returns its folder and description.
-func upNet(t *testing.T, args ...string) (dir, file string) {
+func upNet(t testing.TB, args ...string) (dir, file string) {
 	t.Helper()
 	dir = netDir(t)
 	r := run(t, nil, append([]string{"testnet", "init", "--dir", dir}, args...)...)
