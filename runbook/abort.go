@@ -142,6 +142,8 @@ func describe(e Effect) string {
 	switch {
 	case e.Kind == SubmitUpdate:
 		return fmt.Sprintf("update %s on %s", e.Change, e.Channel)
+	case e.Kind == CollectSignatures:
+		return fmt.Sprintf("%s for %s", e.Kind, e.Change)
 	case e.Tier != "":
 		return fmt.Sprintf("%s %s", e.Kind, e.Tier)
 	default:

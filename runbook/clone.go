@@ -64,6 +64,7 @@ func cloneEvidence(ev Evidence) Evidence {
 	ev.Flush = cloneFlush(ev.Flush)
 	ev.Processes = slices.Clone(ev.Processes)
 	ev.Transactions = slices.Clone(ev.Transactions)
+	ev.Signatures = cloneSignatures(ev.Signatures)
 	ev.Findings = cloneFindings(ev.Findings)
 	return ev
 }

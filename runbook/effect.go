@@ -25,6 +25,9 @@ const (
 	ProveFlush       EffectKind = "prove-flush"       // → Evidence.Flush, when JudgeFlush finds nothing or Timeout is over
 	ReadProcesses    EffectKind = "read-processes"    // Tier, or "" for all; → Evidence.Processes
 	SendTransactions EffectKind = "send-transactions" // one per channel; → Evidence.Transactions
+	// Channels, Change, Metadata: the updates are exported for others to sign,
+	// and what has come back is looked at, once → Evidence.Signatures
+	CollectSignatures EffectKind = "collect-signatures"
 )
 
 // Effects that change the network.
@@ -75,7 +78,7 @@ type Effect struct {
 	Channel string     `json:"channel,omitempty"` // SubmitUpdate
 	// Channels limits reading effects to these; empty means all that are known.
 	Channels []string      `json:"channels,omitempty"`
-	Change   Change        `json:"change,omitempty"`
+	Change   Change        `json:"change,omitempty"`   // SubmitUpdate, CollectSignatures
 	Metadata []byte        `json:"metadata,omitempty"` // etcdraft.ConfigMetadata, marshalled
 	Tier     Tier          `json:"tier,omitempty"`
 	Expect   *Expectation  `json:"expect,omitempty"`

@@ -49,6 +49,9 @@ type Plan struct {
 	AbortAfter Phase `json:"abort_after,omitempty"`
 	// Unattended passes gates without asking; for rehearsals and scripts.
 	Unattended bool `json:"unattended,omitempty"`
+	// AwaitSignatures has the updates of a round exported and signed elsewhere
+	// before the first of them is submitted.
+	AwaitSignatures bool `json:"await_signatures,omitempty"`
 	// IgnoreChecks names preflight checks whose errors count as warnings.
 	IgnoreChecks []string `json:"ignore_checks,omitempty"`
 }

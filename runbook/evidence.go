@@ -18,6 +18,7 @@ type Evidence struct {
 	Flush        []FlushState       `json:"flush,omitempty"`
 	Processes    []ProcessState     `json:"processes,omitempty"`
 	Transactions []TransactionProof `json:"transactions,omitempty"`
+	Signatures   []SignatureState   `json:"signatures,omitempty"`
 	Findings     []Finding          `json:"findings,omitempty"`
 }
 

@@ -110,7 +110,7 @@ func (r *Runbook) settle(ev Event) error {
 			performed = *sl.ask
 		}
 		r.k.observe(performed, c, ev.At)
-		run.evidence = append(run.evidence, c)
+		run.evidence = append(lookedAgain(run.evidence, c), c)
 	}
 	problem := ev.Problem
 	if ev.Kind == EventFailed && problem == nil {
@@ -216,13 +216,14 @@ func (r *Runbook) retry() error {
 // again wants the failed effects of a step again. Changing ones may have had
 // an effect although they failed, so they are in doubt.
 func (r *Runbook) again(run *stepRun) {
+	waited := run.problem != nil && run.problem.Waits != ""
 	run.problem, r.problem = nil, r.cause()
 	if run.blocked {
 		run.blocked = false
 		r.enter(r.cur)
 		return
 	}
-	if r.revive() {
+	if !waited && r.revive() {
 		return
 	}
 	run.status = StatusRunning

@@ -38,6 +38,8 @@ type knowledge struct {
 	leaving map[string]bool
 	// dataBytes is how much a backup has to copy, 0 if not known.
 	dataBytes int64
+	// signatures are what was seen last of the updates to be signed, by channel.
+	signatures map[string]SignatureState
 	// resumed is set by a resumption, and cleared when a step is done.
 	resumed bool
 	// running is what was seen last of the processes.
@@ -54,6 +56,8 @@ func newKnowledge(p Plan) *knowledge {
 		settled:  map[Change]map[string]bool{},
 		running:  map[string]bool{},
 		leaving:  map[string]bool{},
+
+		signatures: map[string]SignatureState{},
 	}
 }
 
@@ -131,6 +135,7 @@ func (k *knowledge) observe(e Effect, ev Evidence, when time.Time) {
 	for _, p := range ev.Processes {
 		k.running[p.Node] = p.Running
 	}
+	k.observeSignatures(e, ev)
 	if e.Kind == GatherFacts {
 		k.findings = nil // all checks were made anew
 		if ev.Facts != nil {

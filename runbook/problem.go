@@ -9,6 +9,10 @@ type Problem struct {
 	Why   string `json:"why,omitempty"`   // the cause, as far as it is known
 	Hint  string `json:"hint,omitempty"`  // what to do about it
 	Ref   string `json:"ref,omitempty"`   // section of the guide, or check ID
+	// Waits says what people have to bring, where the run has not failed but
+	// stands still until they have: WaitsForSignatures. An unattended run stands
+	// still there too.
+	Waits string `json:"waits,omitempty"`
 }
 
 // Error puts the problem on one line.

@@ -106,10 +106,13 @@ func (r *Runbook) next() bool {
 const attempts = 3
 
 // fail lets the run stand still at a step; an unattended run goes back by
-// itself as long as it can.
+// itself as long as it can, unless it only waits for what people bring.
 func (r *Runbook) fail(run *stepRun, p *Problem) {
 	run.status, run.problem = StatusFailed, cloneProblem(p)
 	r.problem = cloneProblem(p)
+	if p.Waits != "" {
+		return
+	}
 	run.failures++
 	if !r.k.plan.Unattended {
 		return

@@ -24,6 +24,9 @@ func TestRulesHoldWhateverHappens(t *testing.T) {
 		p := n.Plan()
 		p.Unattended = rapid.Bool().Draw(t, "unattended")
 		p.AbortAfter = rapid.SampledFrom([]runbook.Phase{"", "", "", runbook.PhaseMaintenance, runbook.PhaseBackup, runbook.PhaseSwitch, runbook.PhaseRestart}).Draw(t, "abort after")
+		if p.AwaitSignatures = rapid.IntRange(0, 3).Draw(t, "await signatures") == 0; p.AwaitSignatures {
+			n.RequireSignatures()
+		}
 		run, err := runbooktest.NewRun(n, p)
 		require.NoError(t, err)
 		w := &world{Run: run, exitRefused: rapid.IntRange(0, 9).Draw(t, "refuse exit") == 0}
@@ -77,6 +80,12 @@ func (w *world) step(t *rapid.T) {
 	case s.Gate != nil:
 		w.must(t, w.Pass())
 	case s.Problem != nil:
+		if len(s.Awaited) > 0 { // one of them, or all
+			w.Net.Sign(s.Awaited[0].Channel)
+			if rapid.Bool().Draw(t, "sign all") {
+				w.Net.Sign()
+			}
+		}
 		_ = w.Step(runbook.Event{Kind: rapid.SampledFrom([]runbook.EventKind{runbook.EventRetry, runbook.EventRetry, runbook.EventAbort}).Draw(t, "decision")})
 	default:
 		require.NotEmpty(t, s.Outcome, "nothing is done, and nobody is asked: %+v", s.Steps[max(0, s.Current)])

@@ -20,6 +20,8 @@ type Snapshot struct {
 	Gate *Gate `json:"gate,omitempty"`
 	// Problem is why the run stands still or failed.
 	Problem *Problem `json:"problem,omitempty"`
+	// Awaited are the updates whose signatures the run stands still for.
+	Awaited []SignatureState `json:"awaited,omitempty"`
 	// Channels is the matrix channel × node as last observed, at ObservedAt.
 	Channels   []ChannelState     `json:"channels"`
 	ObservedAt time.Time          `json:"observed_at,omitzero"`

@@ -1,9 +1,12 @@
 package runbook
 
+import "slices"
+
 var stepExitNormal = step{
 	id: StepExitNormal,
-	// The gate may have waited for hours, so the leaders are proven again (R7).
-	do:     append([]wave{leadersWave}, updateRound(ChangeExitMaintenance, hintExit)...),
+	// The gate, and the wait for signatures, may have taken hours, so the
+	// leaders are proven again (R7).
+	do:     slices.Insert(updateRound(ChangeExitMaintenance, hintExit), 1, leadersWave),
 	verify: verifyUpdate,
 	undo: func(k *knowledge) string {
 		return "From the first update on there is no way back to Kafka."

@@ -21,6 +21,7 @@ var stepRelistChannels = step{
 			},
 			judge: factsWave.judge,
 		},
+		collectWave(ChangeEnterMaintenance, notEntered),
 		submitWave(ChangeEnterMaintenance, notEntered),
 	},
 	verify: verifyUpdate,

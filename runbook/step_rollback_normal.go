@@ -16,6 +16,7 @@ var stepRollbackNormal = step{
 	},
 	do: []wave{
 		{effects: lookBeforeExit, judge: judgeBackOnKafka},
+		collectWave(ChangeExitMaintenance, func(k *knowledge) []string { return keepEntered(k, allChannels(k)) }),
 		submitWave(ChangeExitMaintenance, func(k *knowledge) []string { return keepEntered(k, systemChannel(k)) }),
 		awaitWave(systemChannel, func(k *knowledge) Expectation { return expectProven(k, ChangeExitMaintenance, systemChannel(k)) }, hintBehind),
 		submitWave(ChangeExitMaintenance, func(k *knowledge) []string { return keepEntered(k, k.others()) }),

@@ -90,14 +90,20 @@ func (s *stepRun) slot(id EffectID) (sl *slot, asked bool) {
 	return nil, false
 }
 
-// failure returns the first failed slot's problem.
+// failure returns the first failed slot's problem; one that only waits for
+// people comes after the others.
 func (s *stepRun) failure() *Problem {
+	var waits *Problem
 	for _, sl := range s.slots {
-		if sl.state == slotFailed {
+		switch {
+		case sl.state != slotFailed:
+		case sl.problem.Waits == "":
 			return sl.problem
+		case waits == nil:
+			waits = sl.problem
 		}
 	}
-	return nil
+	return waits
 }
 
 // over reports whether every effect of the wave succeeded.

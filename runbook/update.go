@@ -18,9 +18,12 @@ func expectAfter(k *knowledge, c Change) Expectation {
 }
 
 // updateRound makes one change on every channel: on the system channel first,
-// proven on every node, then on all others at once (R1).
+// proven on every node, then on all others at once (R1). Where signatures come
+// from elsewhere they are collected for all channels before that: each update is
+// computed from its own channel's configuration alone.
 func updateRound(c Change, hint string) []wave {
 	return []wave{
+		collectWave(c, allChannels),
 		submitWave(c, systemChannel),
 		awaitWave(systemChannel, func(k *knowledge) Expectation { return expectProven(k, c, systemChannel(k)) }, hint),
 		submitWave(c, func(k *knowledge) []string { return k.others() }),

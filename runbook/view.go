@@ -19,6 +19,9 @@ func (r *Runbook) Snapshot() Snapshot {
 		s.Steps = append(s.Steps, r.view(run))
 	}
 	run := r.path[r.cur]
+	if run.status == StatusFailed && run.problem.Waits == WaitsForSignatures {
+		s.Awaited = r.k.awaited()
+	}
 	s.Phase = run.phase()
 	s.Active = cloneEffects(run.active())
 	if run.status == StatusWaiting && r.outcome == "" {

@@ -34,6 +34,7 @@ func NewEnv() *Env { return &Env{last: map[runbook.StepID]string{}} }
 //	confirm text=…               pass the gate
 //	abort, retry, give-up        what the operator may ask for
 //	crash performed=none|all|under-way   the process dies and is started again
+//	sign channels=(ch1)          administrators elsewhere sign what lies there; none named: all
 //	hurt …                       see handleHurt
 //	status                       the whole snapshot
 //	channels                     what every node shows of every channel
@@ -43,7 +44,7 @@ func (env *Env) Handle(d *datadriven.TestData) string {
 		"network": env.handleNetwork, "run": env.handleRun,
 		"continue": env.handleContinue, "complete": env.handleComplete, "fail": env.handleFail,
 		"confirm": env.handleConfirm, "abort": env.handleAbort, "retry": env.handleRetry, "give-up": env.handleGiveUp,
-		"crash": env.handleCrash, "hurt": env.handleHurt,
+		"crash": env.handleCrash, "hurt": env.handleHurt, "sign": env.handleSign,
 	}
 	views := map[string]func() string{"status": env.status, "channels": env.channels, "rules": env.rules}
 	if view, ok := views[d.Cmd]; ok {

@@ -10,6 +10,10 @@ import (
 func (env *Env) handleRun(d *datadriven.TestData) error {
 	p := env.Net.Plan()
 	p.Unattended = d.HasArg("unattended")
+	if d.HasArg("await-signatures") {
+		p.AwaitSignatures = true
+		env.Net.RequireSignatures()
+	}
 	p.AbortAfter = runbook.Phase(argument(d, "abort-after", ""))
 	p.IgnoreChecks = list(d, "ignore")
 	env.shown, env.last = 0, map[runbook.StepID]string{}

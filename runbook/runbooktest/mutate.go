@@ -72,6 +72,9 @@ func (n *Network) submit(e runbook.Effect) (runbook.Evidence, error) {
 		receipt.Block, receipt.Sequence = uint64(len(c.blocks)-1), cur.sequence
 		return runbook.Evidence{Summary: "in force already", AlreadyDone: true, Update: receipt}, nil
 	}
+	if ev, p := n.unsigned(e); p != nil {
+		return ev, p
+	}
 	next.config, next.change, next.sequence, next.raft = true, e.Change, cur.sequence+1, n.onRaft()
 	n.order(c, next)
 	n.deliver(c)

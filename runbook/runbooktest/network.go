@@ -47,6 +47,9 @@ type Network struct {
 	performed   map[runbook.EffectKind]int
 	refuseExit  bool
 	noLeader    map[string]bool
+	// exported are the updates that lie to be signed, by channel; nil where
+	// nobody elsewhere has to sign.
+	exported map[string]*exported
 }
 
 // channel is one channel: the blocks that were ordered and how many of them

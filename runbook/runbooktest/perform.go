@@ -91,6 +91,8 @@ func (n *Network) perform(e runbook.Effect) (runbook.Evidence, error) {
 		return n.processes(e.Tier), nil
 	case runbook.SendTransactions:
 		return n.transact(e.Channels)
+	case runbook.CollectSignatures:
+		return n.collect(e), nil
 	case runbook.SubmitUpdate:
 		return n.submit(e)
 	case runbook.StopNodes:

@@ -84,7 +84,10 @@ func (r *Run) Report(i int, evidence *runbook.Evidence, err error) error {
 	r.Active = slices.Delete(r.Active, i, i+1)
 	ev := runbook.Event{Kind: runbook.EventDone, ID: e.ID, Evidence: evidence}
 	if err != nil {
-		ev.Kind, ev.Evidence = runbook.EventFailed, nil
+		ev.Kind = runbook.EventFailed
+		if evidence != nil && evidence.Signatures == nil {
+			ev.Evidence = nil
+		}
 		if p := (*runbook.Problem)(nil); errors.As(err, &p) {
 			ev.Problem = p
 		} else {
