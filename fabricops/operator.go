@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"raftmig/fabricops/backup"
@@ -59,6 +60,9 @@ type Operator struct {
 	store     *backup.Store
 	facts     *facts.Gatherer
 	tiers     map[runbook.Tier][]*process
+
+	awaitedMu sync.Mutex
+	awaited   []runbook.SignatureState // guarded by awaitedMu
 }
 
 var _ runbook.Operator = (*Operator)(nil)
@@ -204,7 +208,7 @@ func (o *Operator) Plan(run string) runbook.Plan { return PlanOf(o.inv, run) }
 
 // PlanOf is the plan of a run on a network.
 func PlanOf(inv *inventory.Network, run string) runbook.Plan {
-	p := runbook.Plan{Run: run, Network: inv.Name}
+	p := runbook.Plan{Run: run, Network: inv.Name, AwaitSignatures: inv.AwaitSignatures}
 	for _, n := range inv.Orderers {
 		p.Orderers = append(p.Orderers, n.Name)
 	}
@@ -258,6 +262,8 @@ func (o *Operator) perform(ctx context.Context, e runbook.Effect, r *report) (ru
 		return o.readProcesses(ctx, e)
 	case runbook.SendTransactions:
 		return o.sendTransactions(ctx, e, r)
+	case runbook.CollectSignatures:
+		return o.collectSignatures(ctx, e, r)
 	case runbook.SubmitUpdate:
 		return o.submitUpdate(ctx, e, r)
 	case runbook.StopNodes:
@@ -288,7 +294,7 @@ func (o *Operator) defaultTimeout(e runbook.Effect) time.Duration {
 		return longest
 	case runbook.GatherFacts, runbook.ListChannels:
 		return 5 * time.Minute
-	case runbook.AwaitChannels, runbook.SendTransactions, runbook.SubmitUpdate, runbook.ProveFlush:
+	case runbook.AwaitChannels, runbook.SendTransactions, runbook.SubmitUpdate, runbook.ProveFlush, runbook.CollectSignatures:
 		return 2 * time.Minute
 	default:
 		return time.Minute

@@ -131,18 +131,19 @@ func (o *Operator) addDeaths(ev *runbook.Evidence) {
 }
 
 func (o *Operator) submitUpdate(ctx context.Context, e runbook.Effect, r *report) (runbook.Evidence, error) {
-	submit := func() (channelcfg.Result, error) {
-		return o.submitter.Submit(ctx, e.Channel, e.Change, e.Metadata, r.text)
+	submit := func() (channelcfg.Result, runbook.Evidence, error) {
+		result, err := o.submitter.Submit(ctx, e.Channel, e.Change, e.Metadata, r.text)
+		return result, runbook.Evidence{}, err
 	}
 	if o.inv.AwaitSignatures {
-		submit = func() (channelcfg.Result, error) { return o.submitSigned(ctx, e, r) }
+		submit = func() (channelcfg.Result, runbook.Evidence, error) { return o.submitSigned(ctx, e, r) }
 	}
-	result, err := submit()
+	result, ev, err := submit()
 	if err != nil {
-		return runbook.Evidence{}, err
+		return ev, err
 	}
 	receipt := result.Receipt
-	ev := runbook.Evidence{Update: &receipt, AlreadyDone: result.AlreadyDone}
+	ev = runbook.Evidence{Update: &receipt, AlreadyDone: result.AlreadyDone}
 	ev.Summary = fmt.Sprintf("%s: %s in config block %d, sequence %d", e.Channel, e.Change, receipt.Block, receipt.Sequence)
 	if result.AlreadyDone {
 		ev.Summary += ", already in force"

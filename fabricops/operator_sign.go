@@ -2,9 +2,11 @@ package fabricops
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
+	"slices"
+	"sync"
 
 	"raftmig/fabricops/channelcfg"
 	"raftmig/fabricops/channels"
@@ -14,51 +16,196 @@ import (
 // signaturesDir is the folder, inside of a run's, for updates to be signed.
 const signaturesDir = "signatures"
 
-// submitSigned is submitUpdate where some administrators sign elsewhere. The
-// update is exported, signed by those at hand; until the files that came back
-// satisfy the channel's policies the effect ends with a problem that names the
-// file and the organizations, and is tried again when the operator says so.
-func (o *Operator) submitSigned(ctx context.Context, e runbook.Effect, r *report) (channelcfg.Result, error) {
+// signLooks is how many channels are looked at for signatures at once.
+const signLooks = 8
+
+func (o *Operator) box() channels.Box {
+	return channels.Box{Dir: filepath.Join(o.runDir, signaturesDir)}
+}
+
+// collectSignatures exports the updates of a round for administrators elsewhere
+// to sign, and says what has come back. That signatures are missing is no error:
+// the runbook judges.
+func (o *Operator) collectSignatures(ctx context.Context, e runbook.Effect, r *report) (runbook.Evidence, error) {
+	names, err := o.channelsOf(ctx, e)
+	if err != nil {
+		return runbook.Evidence{}, err
+	}
+	files, err := o.box().Files()
+	if err != nil {
+		return runbook.Evidence{}, err
+	}
+	r.total(int64(len(names)), "channels")
+	states, errs := make([]runbook.SignatureState, len(names)), make([]error, len(names))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, signLooks)
+	for i, name := range names {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			one := e
+			one.Channel = name
+			_, states[i], errs[i] = o.export(ctx, one, files)
+			r.step(name + ": looked for signatures")
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return runbook.Evidence{}, err
+	}
+	ready := 0
+	for _, s := range states {
+		if s.Why == "" {
+			ready++
+		}
+	}
+	return runbook.Evidence{
+		Summary:    fmt.Sprintf("%d of %d updates %s have the signatures that they need", ready, len(states), e.Change),
+		Signatures: states,
+	}, o.note(true, states...)
+}
+
+// note keeps the list of what lacks signatures, for whoever reads it beside the
+// files. afresh forgets what was on it.
+func (o *Operator) note(afresh bool, states ...runbook.SignatureState) error {
+	o.awaitedMu.Lock()
+	defer o.awaitedMu.Unlock()
+	if afresh {
+		o.awaited = nil
+	}
+	for _, s := range states {
+		o.awaited = slices.DeleteFunc(o.awaited, func(old runbook.SignatureState) bool { return old.Channel == s.Channel })
+		if s.Why != "" {
+			o.awaited = append(o.awaited, s)
+		}
+	}
+	return o.box().Note(o.awaited)
+}
+
+// export computes the update of a channel from its newest configuration, adds
+// the signatures of the administrators at hand and those in files, and writes it
+// to the box where that is not enough. The update is nil where the change is in
+// force or cannot be made now.
+func (o *Operator) export(ctx context.Context, e runbook.Effect, files []*channelcfg.Update) (*channelcfg.Update, runbook.SignatureState, error) {
+	s := runbook.SignatureState{Channel: e.Channel, Change: e.Change}
 	v, _, err := o.submitter.Read(ctx, e.Channel)
 	if err != nil {
-		return channelcfg.Result{}, err
+		return nil, s, err
 	}
+	s.Sequence = v.Sequence()
 	u, err := channelcfg.Build(v, e.Change, e.Metadata)
-	if err != nil { // in force already, or not to be made now
-		return o.submitter.Submit(ctx, e.Channel, e.Change, e.Metadata, r.text)
+	if errors.Is(err, channelcfg.ErrInForce) {
+		return nil, s, nil
 	}
-	box := channels.Box{Dir: filepath.Join(o.runDir, signaturesDir)}
-	stale, err := box.Collect(u)
 	if err != nil {
-		return channelcfg.Result{}, err
+		return nil, s, fmt.Errorf("channel %s: %w", e.Channel, err)
 	}
+	box := o.box()
+	lies, stale, err := box.Collect(u, files)
+	if err != nil {
+		return nil, s, err
+	}
+	added, err := o.signHere(u)
+	if err != nil {
+		return nil, s, err
+	}
+	missing, refused := channelcfg.Judge(v, u)
+	for _, by := range u.Signers() {
+		s.SignedBy = append(s.SignedBy, by.MSPID)
+	}
+	if refused == nil {
+		return u, s, nil
+	}
+	s.File, s.Missing, s.Why, s.Renewed = box.File(u), missing, refused.Error(), stale
+	if lies && added == 0 { // it is not written over while somebody copies
+		return u, s, nil
+	}
+	return u, s, box.Put(u)
+}
+
+// signHere adds the signatures of the administrators at hand, and returns how many.
+func (o *Operator) signHere(u *channelcfg.Update) (added int, err error) {
 	for _, a := range o.submitter.Admins {
-		if signed, err := u.SignedBy(a); err != nil {
-			return channelcfg.Result{}, err
-		} else if signed {
+		signed, err := u.SignedBy(a)
+		if err != nil {
+			return added, err
+		}
+		if signed {
 			continue
 		}
 		if err := u.Sign(a); err != nil {
-			return channelcfg.Result{}, err
+			return added, err
 		}
+		added++
 	}
-	missing, refused := channelcfg.Judge(v, u)
-	if refused == nil {
-		return o.submitter.SubmitUpdate(ctx, u, r.text)
+	return added, nil
+}
+
+// submitSigned is submitUpdate where some administrators sign elsewhere. If the
+// channel's configuration has changed since the signatures were collected, the
+// update is exported anew and the effect ends with a problem that says so.
+func (o *Operator) submitSigned(ctx context.Context, e runbook.Effect, r *report) (channelcfg.Result, runbook.Evidence, error) {
+	files, err := o.box().Files()
+	if err != nil {
+		return channelcfg.Result{}, runbook.Evidence{}, err
 	}
-	if err := box.Put(u); err != nil {
-		return channelcfg.Result{}, err
+	u, s, err := o.export(ctx, e, files)
+	if err == nil {
+		err = o.note(false, s)
 	}
-	p := &runbook.Problem{
-		What: "the update " + string(e.Change) + " waits for signatures", Where: e.Channel, Why: refused.Error(),
-		Hint: fmt.Sprintf("Have %s signed (raftmig sign, or peer channel signconfigtx), put the signed file into the same folder under any name that ends in .tx, and retry.", box.File(u)),
-		Ref:  guideAssumptions,
+	if err != nil || u == nil { // it says better what is in the way, or in force
+		result, err := o.submitter.Submit(ctx, e.Channel, e.Change, e.Metadata, r.text)
+		return result, runbook.Evidence{}, err
 	}
-	if len(missing) > 0 {
-		p.Hint = "No administrator of " + strings.Join(missing, ", ") + " has signed. " + p.Hint
+	if s.Why != "" {
+		ev := runbook.Evidence{Summary: e.Channel + ": signatures are missing", Signatures: []runbook.SignatureState{s}}
+		return channelcfg.Result{}, ev, runbook.JudgeSignatures(ev.Signatures)
 	}
-	if stale {
-		p.Hint += " The channel's configuration has changed meanwhile: what was signed before counts no more."
+	result, err := o.submitter.SubmitUpdate(ctx, u, r.text)
+	return result, runbook.Evidence{}, err
+}
+
+// SignaturesStamp differs once any file that may hold signatures has changed.
+func (o *Operator) SignaturesStamp() string { return o.box().Stamp() }
+
+// Signatures looks again at updates that wait to be signed: who has signed by
+// now, and whether each is still good for its channel's configuration. It
+// writes nothing and exports nothing; a state that differs from the one given
+// says that CollectSignatures would find something new.
+func (o *Operator) Signatures(ctx context.Context, awaited []runbook.SignatureState) ([]runbook.SignatureState, error) {
+	files, err := o.box().Files()
+	if err != nil {
+		return nil, err
 	}
-	return channelcfg.Result{}, p
+	var out []runbook.SignatureState
+	for _, s := range awaited {
+		v, _, err := o.submitter.Read(ctx, s.Channel)
+		if err != nil {
+			return nil, err
+		}
+		if s.Sequence != v.Sequence() {
+			s.Sequence, s.SignedBy = v.Sequence(), nil
+			out = append(out, s)
+			continue
+		}
+		u, err := channels.ReadUpdates(s.File)
+		if err != nil { // lost, or being written over: to be exported again, if it stays so
+			s.SignedBy = nil
+			out = append(out, s)
+			continue
+		}
+		if _, _, err := o.box().Collect(u, files); err != nil {
+			return nil, err
+		}
+		s.SignedBy = nil
+		for _, by := range u.Signers() {
+			s.SignedBy = append(s.SignedBy, by.MSPID)
+		}
+		var refused error
+		if s.Missing, refused = channelcfg.Judge(v, u); refused == nil {
+			s.File, s.Why = "", ""
+		}
+		out = append(out, s)
+	}
+	return out, nil
 }

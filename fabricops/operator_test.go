@@ -21,7 +21,6 @@ import (
 
 	"raftmig/fabricops"
 	"raftmig/fabricops/channelcfg"
-	"raftmig/fabricops/channels"
 	"raftmig/fabricops/internal/fakenet"
 	"raftmig/fabricops/inventory"
 	"raftmig/fabricops/node"
@@ -267,64 +266,6 @@ func TestFurtherAdministratorsSignToo(t *testing.T) {
 	update, err := protoutil.EnvelopeToConfigUpdate(v.LastUpdate)
 	require.NoError(t, err)
 	require.Len(t, update.Signatures, 3)
-}
-
-// Where the administrators here are not enough, the effect ends with a problem
-// that names the file to be signed, and goes on when a signed one has come back.
-func TestAnUpdateWaitsForSignaturesFromElsewhere(t *testing.T) {
-	net := fakenet.New(t, 1)
-	net.Add(t, fakenet.Channel, fakenet.Ledger(t, "2.5.16", fakenet.KafkaNormal, fakenet.Channel))
-	inv := net.Inventory()
-	inv.Admin = inventory.Identity{MSPID: "OrdererMSP", MSPDir: filepath.Join(net.Crypto.OrdererTLS(0), "../msp")}
-	inv.AwaitSignatures = true
-	dir := t.TempDir()
-	op, err := fabricops.New(inv, fabricops.Options{RunDir: dir, Controller: net.Controller})
-	require.NoError(t, err)
-	defer op.Close()
-	perform := func(change runbook.Change) (runbook.Evidence, error) {
-		return op.Perform(t.Context(), runbook.Effect{Kind: runbook.SubmitUpdate, Channel: fakenet.Channel, Change: change}, nil)
-	}
-	waits := func(change runbook.Change) (file string, p *runbook.Problem) {
-		_, err := perform(change)
-		require.ErrorAs(t, err, &p)
-		require.Contains(t, p.What, "waits for signatures")
-		require.Contains(t, p.Why, "'Admins' sub-policies")
-		require.Contains(t, p.Hint, "No administrator of OrdererMSP has signed.")
-		file = filepath.Join(dir, "signatures", "ch1."+string(change)+".tx")
-		require.Contains(t, p.Hint, file)
-		return file, p
-	}
-	sign := func(file, as string) {
-		u, err := channels.ReadUpdates(file)
-		require.NoError(t, err)
-		_, err = channels.Sign(u, []inventory.Identity{net.Crypto.Admin()})
-		require.NoError(t, err)
-		require.NoError(t, channels.WriteUpdate(filepath.Join(filepath.Dir(file), as), u))
-	}
-	before := len(net.Blocks(fakenet.Channel))
-	file, _ := waits(runbook.ChangeEnterMaintenance)
-	again, p := waits(runbook.ChangeEnterMaintenance)
-	require.Equal(t, file, again)
-	require.NotContains(t, p.Hint, "counts no more")
-	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(file), "half.tx"), []byte("copying"), 0o600))
-	sign(file, "from-org2.tx")
-	require.Len(t, net.Blocks(fakenet.Channel), before)
-	ev, err := perform(runbook.ChangeEnterMaintenance)
-	require.NoError(t, err)
-	require.Equal(t, runbook.ChangeEnterMaintenance, ev.Update.Change)
-	require.False(t, ev.AlreadyDone)
-	ev, err = perform(runbook.ChangeEnterMaintenance)
-	require.NoError(t, err)
-	require.True(t, ev.AlreadyDone)
-
-	// A file that was signed for an older configuration is of no use.
-	file, _ = waits(runbook.ChangeExitMaintenance)
-	sign(file, filepath.Base(file))
-	_, err = perform(runbook.ChangeExitMaintenance)
-	require.NoError(t, err)
-	_, p = waits(runbook.ChangeEnterMaintenance)
-	require.Contains(t, p.Hint, "what was signed before counts no more")
-	require.Len(t, net.Blocks(fakenet.Channel), before+2)
 }
 
 func TestBackupIsRefusedWhileNodesRun(t *testing.T) {

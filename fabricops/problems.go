@@ -80,6 +80,8 @@ func failed(e runbook.Effect) string {
 		return "the channels could not be listed"
 	case runbook.ReadChannels, runbook.AwaitChannels:
 		return "the channels could not be read"
+	case runbook.CollectSignatures:
+		return "the updates " + string(e.Change) + " could not be exported for signing"
 	case runbook.SubmitUpdate:
 		return "the update " + string(e.Change) + " did not come into force"
 	case runbook.StopNodes:

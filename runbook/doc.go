@@ -83,7 +83,8 @@ channel on every node before it stands still. Only if all of them still are in
 maintenance on Raft is the way back open again: the guide names a failed exit
 of the system channel among the signs that the backup is needed.
 
-An unattended run passes gates without asking. If a step fails it goes back by
+An unattended run passes gates without asking. Where it waits for signatures that are made elsewhere it
+stands still all the same, until EventRetry finds them. If a step fails it goes back by
 itself as long as that is possible and something was changed. A step of the way back
 that is tried again begins with starting what lies down. Where it cannot go
 back, or is on its way back, it tries a step three times and then ends as

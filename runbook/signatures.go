@@ -97,7 +97,7 @@ func JudgeSignatures(states []SignatureState) *Problem {
 		p.Hint = "No administrator of " + strings.Join(missing, ", ") + " has signed. "
 	}
 	p.Hint += fmt.Sprintf("Have %s signed (raftmig sign --each, or peer channel signconfigtx), put what comes back into %s, "+
-		"or into a folder of its own there, under any name that ends in .tx, and retry.", files, dir)
+		"or into a folder of its own there, under any name that ends in .tx, and retry; a headless run goes on by itself.", files, dir)
 	if len(renewed) > 0 {
 		p.Hint += " The configuration of " + list(renewed) + " has changed since: the update was exported anew, and what was signed before counts no more."
 	}

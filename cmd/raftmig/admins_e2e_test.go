@@ -1,17 +1,20 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"raftmig/fabricops/channels"
 	"raftmig/fabricops/inventory"
 	"raftmig/fabricops/runner"
 	"raftmig/runbook"
+	"raftmig/runbook/report"
 )
 
 // Three orderer organizations under MAJORITY Admins (P6 of the catalogue of
@@ -60,69 +63,68 @@ func findingOf(t *testing.T, r result, check string) runbook.Finding {
 	return runbook.Finding{}
 }
 
-// A run with one administrator's key at hand: it stands still at each of the
-// three updates until another administrator has signed what it exported. The
-// system channel is enough; every retry looks at it for seconds first.
+// A run with one administrator's key at hand stands still once in each of the
+// three rounds, for all channels, until another administrator has signed what it
+// exported. A headless one whose time is over is resumed and goes on by itself.
 func TestARunWaitsForSignaturesMadeElsewhere(t *testing.T) {
-	_, file := upNet(t, "--channels", "0", "--orderer-orgs", "3")
+	_, file := upNet(t, "--channels", "1", "--orderer-orgs", "3")
 	n, err := inventory.Load(file)
 	require.NoError(t, err)
 	other := n.Admins[0]
 	n.Admins, n.AwaitSignatures = nil, true
 	require.NoError(t, inventory.Save(file, n))
-	r := run(t, nil, "run", "--headless", "--confirm", n.Name, "--network", file)
-	require.Equal(t, exitUsage, r.code)
-	require.Contains(t, r.stderr, "a headless run does not wait for people")
+	names := []string{n.SystemChannel, "ch1"}
 
-	r = run(t, nil, "run", "--plain", "--network", file) // it goes on without a terminal
-	require.Contains(t, string(r.stdout), "WAITING for you")
-	folder := runner.DefaultFolder(file)
-	last, err := folder.Latest()
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	client, err := runner.Attach(ctx, folder)
-	require.NoError(t, err)
-	defer context.AfterFunc(ctx, func() { _ = client.Close() })() // ends the updates
-	defer client.Close()
+	headless := []string{"run", "--headless", "--json", "--confirm", n.Name, "--network", file}
+	r := run(t, nil, append(headless, "--signatures-timeout", "3s")...)
+	require.Equal(t, exitStopped, r.code, r.stderr)
+	require.Contains(t, r.stderr, "WAITS for signatures")
+	require.Contains(t, r.stderr, "update: ch1: signed by Orderer1MSP, not by Orderer2MSP, Orderer3MSP; ")
+	require.Contains(t, r.stderr, "and they have not come in 3s")
+	doc := r.document(t)
+	require.Equal(t, report.Unfinished, doc.Result)
+	require.Equal(t, names, channelsOf(doc.Awaited))
+	status := statusOf(t, file)
+	require.True(t, status.Resumable)
+	require.Equal(t, doc.Awaited, status.Awaited)
 
-	var stops []string
-	var end *runbook.Snapshot
-	answered := map[string]bool{} // by step and channel: each asks once
-	for u := range client.Updates() {
-		s := u.Snapshot
-		if s == nil {
-			continue
-		}
-		end = s
-		if s.Outcome != "" {
+	ended := make(chan result, 1)
+	go func() { ended <- run(t, nil, append(headless, "--resume")...) }()
+	last, err := runner.DefaultFolder(file).Latest()
+	require.NoError(t, err)
+	box := filepath.Join(runner.DefaultFolder(file).RunDir(last), "signatures")
+	var rounds []runbook.Change
+	for {
+		var awaited []runbook.SignatureState
+		require.Eventually(t, func() bool {
+			data, err := os.ReadFile(filepath.Join(box, channels.AwaitedFile))
+			return len(ended) > 0 || err == nil && json.Unmarshal(data, &awaited) == nil && !slices.Contains(rounds, awaited[0].Change)
+		}, time.Minute, tick)
+		if len(ended) > 0 {
 			break
 		}
-		if s.Gate == nil && s.Problem == nil {
-			continue
+		require.Equal(t, names, channelsOf(awaited))
+		rounds = append(rounds, awaited[0].Change)
+		sign := []string{"sign", "--each", "--msp-id", other.MSPID, "--msp-dir", other.MSPDir}
+		for _, a := range awaited {
+			sign = append(sign, a.File)
 		}
-		question := string(s.Steps[s.Current].ID)
-		if s.Problem != nil {
-			question += " " + s.Problem.Where
-		}
-		if answered[question] {
-			continue
-		}
-		answered[question] = true
-		command := runbook.Command{Kind: runbook.EventConfirmed, Step: s.Steps[s.Current].ID, Text: n.Name, By: "test"}
-		if s.Problem != nil {
-			require.Contains(t, s.Problem.What, "waits for signatures", "%+v", s.Problem)
-			require.Contains(t, s.Problem.Hint, "No administrator of Orderer2MSP, Orderer3MSP has signed.")
-			stops = append(stops, s.Problem.Where+" "+string(command.Step))
-			files, err := filepath.Glob(filepath.Join(folder.RunDir(last), "signatures", "*.tx"))
-			require.NoError(t, err)
-			signed := run(t, nil, append([]string{"sign", "--each", "--msp-id", other.MSPID, "--msp-dir", other.MSPDir}, files...)...)
-			require.Zero(t, signed.code, signed.stderr)
-			command.Kind = runbook.EventRetry
-		}
-		require.NoError(t, client.Send(ctx, command))
+		signed := run(t, nil, sign...)
+		require.Zero(t, signed.code, signed.stderr)
 	}
-	require.NotNil(t, end)
-	require.Equal(t, runbook.OutcomeMigrated, end.Outcome)
-	require.Equal(t, []string{"syschannel maintenance.enter", "syschannel switch.type", "syschannel exit.normal"}, stops)
+	r = <-ended
+	require.Zero(t, r.code, r.stderr)
+	doc = r.document(t)
+	require.Equal(t, "migrated", doc.Result)
+	require.Empty(t, doc.Awaited)
+	require.Equal(t, []runbook.Change{runbook.ChangeEnterMaintenance, runbook.ChangeSwitchType, runbook.ChangeExitMaintenance}, rounds)
+	requireUniform(t, doc, 2, 3, "etcdraft")
+}
+
+func channelsOf(awaited []runbook.SignatureState) []string {
+	var names []string
+	for _, a := range awaited {
+		names = append(names, a.Channel)
+	}
+	return names
 }

@@ -181,7 +181,7 @@ func (f *rehearseFlags) drive(ctx context.Context, cmd *cobra.Command, r *rehear
 		if err != nil {
 			return nil, err
 		}
-		return driveShown(ctx, run, &f.show, cmd)
+		return driveShown(ctx, run, &f.show, signaturesTimeout, cmd)
 	}
 	args := []string{"runner", "--network", r.Net.InventoryFile(), "--runs", string(r.Folder())}
 	if f.resume {

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 	"raftmig/fabricops/inventory"
 	"raftmig/fabricops/runner"
 	"raftmig/runbook"
+	"raftmig/runbook/driver"
 )
 
 // networkFlags name the network and the folder of its runs.
@@ -69,7 +72,13 @@ type runFlags struct {
 	resume  bool
 	confirm string
 	ignore  []string
+	// signatures is how long a headless run waits for signatures at one step.
+	signatures time.Duration
 }
+
+// signaturesTimeout is the default for that: the window is open meanwhile, and
+// people who are at hand sign within it.
+const signaturesTimeout = time.Hour
 
 func newRunCommand() *cobra.Command {
 	var f runFlags
@@ -86,13 +95,18 @@ With --headless nobody is asked. Because a headless run also leaves maintenance
 mode, after which there is no way back, it must be given the network's name:
 --confirm NAME.
 
-With awaitSignatures in raftmig.yaml the run stands still at each update that the
-administrators in it may not make alone: have the file that it names signed
-("raftmig sign"), put it back, and retry.`,
+With awaitSignatures in raftmig.yaml the run stands still once in each of the
+three rounds of updates, and once on the way back, until administrators elsewhere
+have signed: the updates of all channels lie in signatures/ of the run's folder,
+with awaited.json, which says whose signature is missing. Have them signed
+("raftmig sign --each"), put them back, and retry. A headless run looks for them
+itself and goes on when they are there; after --signatures-timeout at one step
+it ends with code 4, nothing undone, and --resume goes on waiting.`,
 		Example: `  raftmig check --network raftmig.yaml      # look first; changes nothing
   raftmig run --network raftmig.yaml
   raftmig run --resume                      # go on after a crash or a reboot
-  raftmig run --headless --confirm mynet --json > result.json`,
+  raftmig run --headless --confirm mynet --json > result.json
+  raftmig run --headless --confirm mynet --signatures-timeout 4h`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.run(cmd, &show)
@@ -103,6 +117,7 @@ administrators in it may not make alone: have the file that it names signed
 	fl := cmd.Flags()
 	fl.BoolVar(&f.resume, "resume", false, "go on with the last run if it has not ended")
 	fl.StringVar(&f.confirm, "confirm", "", "with --headless: the network's name, to pass the point of no return")
+	fl.DurationVar(&f.signatures, "signatures-timeout", signaturesTimeout, "with --headless and awaitSignatures: how long to wait at one step for signed files")
 	fl.StringSliceVar(&f.ignore, "ignore-check", nil, "count this preflight check's errors as warnings (repeatable)")
 	return cmd
 }
@@ -130,9 +145,6 @@ func (f *runFlags) run(cmd *cobra.Command, show *showFlags) error {
 
 // headless drives the run in this process. A lost terminal does not end it.
 func (f *runFlags) headless(cmd *cobra.Command, network *inventory.Network, show *showFlags) error {
-	if network.AwaitSignatures {
-		return withCode(exitUsage, errors.New("raftmig.yaml has awaitSignatures: a headless run does not wait for people; run it attended"))
-	}
 	signal.Ignore(syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -142,30 +154,35 @@ func (f *runFlags) headless(cmd *cobra.Command, network *inventory.Network, show
 	if err != nil {
 		return err
 	}
-	snapshot, err := driveShown(ctx, r, show, cmd)
-	if err != nil {
-		return err
+	snapshot, err := driveShown(ctx, r, show, f.signatures, cmd)
+	if err == nil {
+		err = verdict(snapshot, false)
 	}
-	if show.json {
-		err = writeDocument(cmd.OutOrStdout(), snapshot, nil)
+	if show.json && len(snapshot.Steps) > 0 { // it has begun
+		err = errors.Join(writeDocument(cmd.OutOrStdout(), snapshot, nil), err)
 	}
-	return errors.Join(err, verdict(snapshot, false))
+	return err
 }
 
-// driveShown drives a run in this process and prints it; it closes the run.
-func driveShown(ctx context.Context, r *runner.Runner, show *showFlags, cmd *cobra.Command) (*runbook.Snapshot, error) {
+// driveShown drives a run in this process and prints it; it closes the run. It
+// waits for signatures as long as signatures says.
+func driveShown(ctx context.Context, r *runner.Runner, show *showFlags, signatures time.Duration, cmd *cobra.Command) (*runbook.Snapshot, error) {
 	out := cmd.OutOrStdout()
 	if show.json {
 		out = cmd.ErrOrStderr()
 	}
 	shown := make(chan error, 1)
 	client := r.Client()
+	show.awaits = true
 	go func() {
 		_, err := show.show(context.WithoutCancel(ctx), modeHeadless, attach{client: client}, out)
 		shown <- err
 	}()
-	snapshot, err := r.Run(ctx)
+	snapshot, err := r.RunAwaiting(ctx, signatures, func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) })
 	<-shown // what it has to say about the run's end, the verdict says better
+	if errors.Is(err, driver.ErrStopped) {
+		err = withCode(exitStopped, err)
+	}
 	return &snapshot, errors.Join(err, r.Close())
 }
 

@@ -25,6 +25,7 @@ type showFlags struct {
 	ascii    bool
 	slowLink bool
 	readOnly bool
+	awaits   bool // this process looks for signatures that the run stands still for
 }
 
 func (f *showFlags) add(cmd *cobra.Command) {
@@ -97,7 +98,11 @@ func (f *showFlags) show(ctx context.Context, m mode, a attach, out io.Writer) (
 	var err error
 	switch m {
 	case modeHeadless:
-		last, err = plain.Headless(ctx, a.client, out)
+		tell := plain.Headless
+		if f.awaits {
+			tell = plain.HeadlessAwaiting
+		}
+		last, err = tell(ctx, a.client, out)
 	case modePlain:
 		err = plain.Run(ctx, a.client, os.Stdin, out, plain.Options{
 			By: runner.Who(), ReadOnly: f.readOnly, Interactive: isTerminal(os.Stdin),

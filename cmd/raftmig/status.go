@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -20,18 +21,20 @@ import (
 // state is what status prints as JSON. A part that could not be read is
 // missing, and Trouble says why.
 type state struct {
-	Run       string                 `json:"run,omitempty"` // "" if there was none yet
-	Driven    bool                   `json:"driven"`        // a process drives it now
-	Phase     runbook.Phase          `json:"phase,omitempty"`
-	Step      runbook.StepID         `json:"step,omitempty"` // the one that runs, waits or failed
-	Status    runbook.Status         `json:"status,omitempty"`
-	Problem   *runbook.Problem       `json:"problem,omitempty"`
-	Resumable bool                   `json:"resumable"`
-	Outcome   runbook.Outcome        `json:"outcome,omitempty"`
-	WayBack   string                 `json:"way_back,omitempty"`
-	Next      string                 `json:"next,omitempty"` // the command to go on with
-	Processes []runbook.ProcessState `json:"processes,omitempty"`
-	Channels  []runbook.ChannelState `json:"channels"`
+	Run     string           `json:"run,omitempty"` // "" if there was none yet
+	Driven  bool             `json:"driven"`        // a process drives it now
+	Phase   runbook.Phase    `json:"phase,omitempty"`
+	Step    runbook.StepID   `json:"step,omitempty"` // the one that runs, waits or failed
+	Status  runbook.Status   `json:"status,omitempty"`
+	Problem *runbook.Problem `json:"problem,omitempty"`
+	// Awaited are the updates whose signatures the run stands still for.
+	Awaited   []runbook.SignatureState `json:"awaited,omitempty"`
+	Resumable bool                     `json:"resumable"`
+	Outcome   runbook.Outcome          `json:"outcome,omitempty"`
+	WayBack   string                   `json:"way_back,omitempty"`
+	Next      string                   `json:"next,omitempty"` // the command to go on with
+	Processes []runbook.ProcessState   `json:"processes,omitempty"`
+	Channels  []runbook.ChannelState   `json:"channels"`
 	// ObservedAt is set if Channels are what the run observed last, because
 	// they cannot be read now.
 	ObservedAt time.Time `json:"observed_at,omitzero"`
@@ -103,6 +106,7 @@ func readRun(ctx context.Context, f *networkFlags, s *state) (*runbook.Snapshot,
 		return nil, err
 	}
 	s.Run, s.Phase, s.Outcome, s.Resumable, s.Problem = last, snapshot.Phase, snapshot.Outcome, snapshot.Resumable, snapshot.Problem
+	s.Awaited = snapshot.Awaited
 	if i := snapshot.Current; i >= 0 {
 		s.Step, s.Status = snapshot.Steps[i].ID, snapshot.Steps[i].Status
 	}
@@ -200,6 +204,9 @@ func printRun(w io.Writer, s *state) {
 	fmt.Fprintf(w, "run %s: %s (%s)\n", s.Run, where, driven)
 	if s.Problem != nil {
 		fmt.Fprintf(w, "problem:  %s\n", s.Problem.Error())
+	}
+	for _, a := range s.Awaited {
+		fmt.Fprintf(w, "unsigned: %s by %s: %s\n", a.Channel, strings.Join(a.Missing, ", "), a.File)
 	}
 	if s.WayBack != "" {
 		fmt.Fprintf(w, "way back: %s\n", s.WayBack)

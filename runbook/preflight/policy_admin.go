@@ -59,7 +59,7 @@ func adviseSigners(f runbook.Facts) string {
 		lines = append(lines, fmt.Sprintf("no administrator of %s signs for %s", orgs, strings.Join(channels[orgs], ", ")))
 	}
 	if f.AwaitSignatures {
-		return "The run stops at each update until enough of these organisations have signed it, within the window; have their administrators at hand: " + strings.Join(lines, "; ") + "."
+		return "The run stands still in each of the three rounds of updates until enough of these organisations have signed, within the window; have their administrators at hand: " + strings.Join(lines, "; ") + "."
 	}
 	return "List an administrator of as many of these organisations as the policy asks for, under admins in raftmig.yaml: " + strings.Join(lines, "; ") + "."
 }

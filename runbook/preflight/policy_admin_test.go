@@ -33,7 +33,7 @@ func TestTheHintNamesTheOrganizationsThatMustSign(t *testing.T) {
 	f.AwaitSignatures = true
 	got = adminPolicy.run(f)
 	require.Equal(t, runbook.SeverityWarn, got.Severity, "the run waits for them")
-	require.Contains(t, got.Hint, "stops at each update until enough of these organisations have signed it")
+	require.Contains(t, got.Hint, "stands still in each of the three rounds of updates until enough of these organisations have signed")
 
 	f.Channels = f.Channels[:1]
 	f.Channels[0].MissingAdmins = nil

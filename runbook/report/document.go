@@ -13,17 +13,19 @@ const Unfinished = "unfinished"
 // Document is the JSON document of a headless run.
 type Document struct {
 	// Result is "migrated", "rolled-back", "failed" or "unfinished".
-	Result       string             `json:"result"`
-	Network      string             `json:"network"`
-	Run          string             `json:"run"`
-	StartedAt    time.Time          `json:"started_at"`
-	EndedAt      time.Time          `json:"ended_at,omitzero"`
-	Problem      *runbook.Problem   `json:"problem,omitempty"`
-	Steps        []Step             `json:"steps"`
-	Channels     []Channel          `json:"channels"`
-	Findings     []runbook.Finding  `json:"findings,omitempty"`
-	Transactions *Transactions      `json:"transactions,omitempty"`
-	Seconds      map[string]float64 `json:"seconds"` // by phase
+	Result    string           `json:"result"`
+	Network   string           `json:"network"`
+	Run       string           `json:"run"`
+	StartedAt time.Time        `json:"started_at"`
+	EndedAt   time.Time        `json:"ended_at,omitzero"`
+	Problem   *runbook.Problem `json:"problem,omitempty"`
+	// Awaited are the updates whose signatures the run stands still for.
+	Awaited      []runbook.SignatureState `json:"awaited,omitempty"`
+	Steps        []Step                   `json:"steps"`
+	Channels     []Channel                `json:"channels"`
+	Findings     []runbook.Finding        `json:"findings,omitempty"`
+	Transactions *Transactions            `json:"transactions,omitempty"`
+	Seconds      map[string]float64       `json:"seconds"` // by phase
 }
 
 // Step is one step with its evidence.
@@ -69,7 +71,7 @@ type Transactions struct {
 func New(s runbook.Snapshot, tx *Transactions) Document {
 	d := Document{
 		Result: string(s.Outcome), Network: s.Plan.Network, Run: s.Plan.Run,
-		StartedAt: s.StartedAt, EndedAt: s.EndedAt, Problem: s.Problem,
+		StartedAt: s.StartedAt, EndedAt: s.EndedAt, Problem: s.Problem, Awaited: s.Awaited,
 		Steps: []Step{}, Channels: []Channel{}, Findings: s.Findings, Transactions: tx,
 		Seconds: phases(s),
 	}

@@ -18,6 +18,17 @@ import (
 // that the connection ended. It does not close the client, so the caller may
 // send an abort and call it again.
 func Headless(ctx context.Context, client runbook.Client, out io.Writer) (*runbook.Snapshot, error) {
+	return headless(ctx, client, out, false)
+}
+
+// HeadlessAwaiting is Headless for a process that looks for signatures itself
+// and goes on when they are there: it tells that the run stands still for them,
+// and goes on telling.
+func HeadlessAwaiting(ctx context.Context, client runbook.Client, out io.Writer) (*runbook.Snapshot, error) {
+	return headless(ctx, client, out, true)
+}
+
+func headless(ctx context.Context, client runbook.Client, out io.Writer, awaits bool) (*runbook.Snapshot, error) {
 	var last *runbook.Snapshot
 	var progress *runbook.Progress
 	say := func(lines ...string) error {
@@ -66,6 +77,7 @@ func Headless(ctx context.Context, client runbook.Client, out io.Writer) (*runbo
 				return last, nil
 			case present.Waits(last):
 				return last, fmt.Errorf("%w at %s: %s", ErrWaits, last.Gate.Step, last.Gate.Title)
+			case awaits && len(last.Awaited) > 0:
 			case present.Still(last):
 				if p := present.ProblemOf(last); p != nil {
 					return last, fmt.Errorf("%w: %w", ErrStandsStill, p)

@@ -114,6 +114,9 @@ func stepEvents(s *runbook.Snapshot, i int, verbose bool) []string {
 		if p == nil {
 			p = s.Problem
 		}
+		if p != nil && p.Waits != "" {
+			return append(problemLines(head+"WAITS for "+Clean(p.Waits), p), awaitedLines(s)...)
+		}
 		out := problemLines(head+"FAILED", p)
 		if st.ID == runbook.StepPreflight {
 			out = append(out, findingLines(s.Findings)...)
@@ -164,6 +167,32 @@ func evidenceLines(st runbook.StepView) []string {
 		}
 		out = append(out, line)
 		out = append(out, findingLines(e.Findings)...)
+	}
+	return out
+}
+
+// mostAwaited is how many updates are told of one by one.
+const mostAwaited = 10
+
+// awaitedLines tells which updates lack signatures, and of whom.
+func awaitedLines(s *runbook.Snapshot) []string {
+	var out []string
+	for i, a := range s.Awaited {
+		if i == mostAwaited {
+			return append(out, fmt.Sprintf("    and %s more", Plural(len(s.Awaited)-i, "update")))
+		}
+		by := "nobody"
+		if len(a.SignedBy) > 0 {
+			by = strings.Join(a.SignedBy, ", ")
+		}
+		line := fmt.Sprintf("%s: signed by %s", a.Channel, by)
+		if len(a.Missing) > 0 {
+			line += ", not by " + strings.Join(a.Missing, ", ")
+		}
+		if a.Renewed {
+			line += "; exported anew"
+		}
+		out = append(out, "    update: "+Clean(line+"; "+a.File))
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package present
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,9 @@ func TestTheMoodOfARun(t *testing.T) {
 		{"an unattended run turns back by itself", func(s *runbook.Snapshot) {
 			s.Steps[0].Status, s.Plan.Unattended = runbook.StatusFailed, true
 		}, false, MoodRunning},
+		{"an unattended run waits for people all the same", func(s *runbook.Snapshot) {
+			s.Steps[0].Status, s.Plan.Unattended, s.Awaited = runbook.StatusFailed, true, []runbook.SignatureState{{Channel: "ch1"}}
+		}, false, MoodStill},
 		{"an unattended run passes its gates", func(s *runbook.Snapshot) { s.Gate, s.Plan.Unattended = &runbook.Gate{}, true }, false, MoodRunning},
 		{"the connection is gone", nil, true, MoodLost},
 		{"the run ended before the connection did", func(s *runbook.Snapshot) { s.Outcome = runbook.OutcomeMigrated }, true, MoodMigrated},
@@ -293,6 +297,22 @@ func TestAFailedCheckIsToldWithWhatToDo(t *testing.T) {
 		"network , run -: prepare, step 1 of 1", "[1/1] prepare.preflight: FAILED", "    problem: 1 check failed",
 		"    FAIL tls.trusted: not trusted", "         orderer2", "         do: add the CA", "way back: closed",
 	}, Announce(nil, s, false))
+}
+
+func TestWhoseSignatureAnUpdateLacksIsTold(t *testing.T) {
+	s := &runbook.Snapshot{Phase: runbook.PhaseMaintenance, Steps: []runbook.StepView{{ID: runbook.StepEnterMaintenance, Phase: runbook.PhaseMaintenance,
+		Status: runbook.StatusFailed, Problem: &runbook.Problem{What: "it waits", Waits: runbook.WaitsForSignatures}}}}
+	for i := range mostAwaited + 2 {
+		s.Awaited = append(s.Awaited, runbook.SignatureState{Channel: fmt.Sprintf("ch%d", i), File: "f.tx", Missing: []string{"Org2MSP"}})
+	}
+	s.Awaited[0].SignedBy, s.Awaited[0].Renewed = []string{"Org1MSP"}, true
+	lines := Announce(nil, s, false)
+	require.Equal(t, []string{
+		"[1/1] maintenance.enter: WAITS for signatures", "    problem: it waits",
+		"    update: ch0: signed by Org1MSP, not by Org2MSP; exported anew; f.tx",
+		"    update: ch1: signed by nobody, not by Org2MSP; f.tx",
+	}, lines[1:5])
+	require.Equal(t, "    and 2 more updates", lines[len(lines)-2])
 }
 
 func TestCopyingIsToldByQuarters(t *testing.T) {

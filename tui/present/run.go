@@ -57,9 +57,10 @@ func Waits(s *runbook.Snapshot) bool {
 
 // Still reports whether the run stands still on a problem, waiting for retry,
 // abort or give up. A run that rolls back keeps the problem it rolls back for;
-// that does not stop it. One that is unattended rolls back or ends by itself.
+// that does not stop it. One that is unattended rolls back or ends by itself,
+// unless it stands still for what people bring.
 func Still(s *runbook.Snapshot) bool {
-	if s == nil || s.Outcome != "" || s.Gate != nil || s.Plan.Unattended {
+	if s == nil || s.Outcome != "" || s.Gate != nil || s.Plan.Unattended && len(s.Awaited) == 0 {
 		return false
 	}
 	if s.Current < 0 || s.Current >= len(s.Steps) {

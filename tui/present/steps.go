@@ -290,20 +290,21 @@ func Fraction(p *runbook.Progress) float64 {
 // EffectText says what an effect does.
 func EffectText(e runbook.Effect) string {
 	words := map[runbook.EffectKind]string{
-		runbook.GatherFacts:      "looking at every node",
-		runbook.ListChannels:     "listing channels",
-		runbook.ReadChannels:     "reading channels",
-		runbook.AwaitChannels:    "waiting until every node shows it",
-		runbook.BuildMetadata:    "building the consenter metadata",
-		runbook.VerifyBackup:     "verifying the backup",
-		runbook.ProveFlush:       "comparing Kafka with the ledgers",
-		runbook.ReadProcesses:    "looking at processes",
-		runbook.SendTransactions: "sending a transaction to every channel",
-		runbook.StopNodes:        "stopping " + string(e.Tier),
-		runbook.StartNodes:       "starting " + string(e.Tier),
-		runbook.TakeBackup:       "copying the backup",
-		runbook.RestoreBackup:    "restoring the backup",
-		runbook.RemoveRaftState:  "removing Raft state",
+		runbook.GatherFacts:       "looking at every node",
+		runbook.ListChannels:      "listing channels",
+		runbook.ReadChannels:      "reading channels",
+		runbook.AwaitChannels:     "waiting until every node shows it",
+		runbook.BuildMetadata:     "building the consenter metadata",
+		runbook.VerifyBackup:      "verifying the backup",
+		runbook.ProveFlush:        "comparing Kafka with the ledgers",
+		runbook.ReadProcesses:     "looking at processes",
+		runbook.CollectSignatures: "looking for signatures of " + strings.ReplaceAll(string(e.Change), "-", " "),
+		runbook.SendTransactions:  "sending a transaction to every channel",
+		runbook.StopNodes:         "stopping " + string(e.Tier),
+		runbook.StartNodes:        "starting " + string(e.Tier),
+		runbook.TakeBackup:        "copying the backup",
+		runbook.RestoreBackup:     "restoring the backup",
+		runbook.RemoveRaftState:   "removing Raft state",
 	}
 	if e.Kind == runbook.SubmitUpdate {
 		return Clean(fmt.Sprintf("%s on %s", strings.ReplaceAll(string(e.Change), "-", " "), e.Channel))
