@@ -312,7 +312,7 @@ func TestWhoseSignatureAnUpdateLacksIsTold(t *testing.T) {
 		"    update: ch0: signed by Org1MSP, not by Org2MSP; exported anew; f.tx",
 		"    update: ch1: signed by nobody, not by Org2MSP; f.tx",
 	}, lines[1:5])
-	require.Equal(t, "    and 2 more updates", lines[len(lines)-2])
+	require.Equal(t, "    and 2 updates more", lines[len(lines)-2])
 }
 
 func TestCopyingIsToldByQuarters(t *testing.T) {
