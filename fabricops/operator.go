@@ -209,6 +209,11 @@ func (o *Operator) Plan(run string) runbook.Plan { return PlanOf(o.inv, run) }
 // PlanOf is the plan of a run on a network.
 func PlanOf(inv *inventory.Network, run string) runbook.Plan {
 	p := runbook.Plan{Run: run, Network: inv.Name, AwaitSignatures: inv.AwaitSignatures}
+	for _, a := range inv.Administrators() {
+		if a.MSPDir != "" {
+			p.Admins = append(p.Admins, runbook.Admin{MSPID: a.MSPID, MSPDir: a.MSPDir})
+		}
+	}
 	for _, n := range inv.Orderers {
 		p.Orderers = append(p.Orderers, n.Name)
 	}

@@ -28,6 +28,7 @@ func clonePlan(p Plan) Plan {
 	p.Orderers = slices.Clone(p.Orderers)
 	p.Brokers = slices.Clone(p.Brokers)
 	p.ZooKeeper = slices.Clone(p.ZooKeeper)
+	p.Admins = slices.Clone(p.Admins)
 	p.IgnoreChecks = slices.Clone(p.IgnoreChecks)
 	return p
 }

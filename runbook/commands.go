@@ -7,25 +7,38 @@ import (
 
 // The equivalent commands of steps: what an operator would type who does the
 // step by hand with Fabric's own tools. $ORDERER is the host:port of an
-// orderer and $CA the file of its TLS CA. Lines fit 80 columns as long as the
+// orderer and $CA the file of its TLS CA; FABRIC_CFG_PATH names the folder of a
+// core.yaml, as peer has it. Lines fit 80 columns as long as the
 // names of channels and nodes do.
 
 // commandsFetch fetches the last config block of every channel named.
-func commandsFetch(channels []string) []string {
-	return []string{command(
+func commandsFetch(k *knowledge, channels []string) []string {
+	return append(identify(k), command(
 		loop("CH", channels),
 		`  peer channel fetch config $CH.block -c $CH -o $ORDERER --tls --cafile $CA`,
 		`  configtxlator proto_decode --type common.Block --input $CH.block |`,
 		`    jq .data.data[0].payload.data.config > $CH.json`,
 		`  jq .channel_group.groups.Orderer.values.ConsensusType.value $CH.json`,
 		`done`,
-	)}
+	))
 }
 
-// commandsUpdate makes one change on every channel named, in this order.
-func commandsUpdate(channels []string, edit ...string) []string {
+// identify has peer act as the first administrator, who reads the channels,
+// sends the updates and, by sending, signs them; nil if the plan names none.
+func identify(k *knowledge) []string {
+	if len(k.plan.Admins) == 0 {
+		return nil
+	}
+	a := k.plan.Admins[0]
+	return []string{command("export CORE_PEER_LOCALMSPID="+quote(a.MSPID), "export CORE_PEER_MSPCONFIGPATH="+quote(a.MSPDir))}
+}
+
+// commandsUpdate makes one change on every channel known, the system channel
+// first: as an administrator of each organization at hand, and where others sign
+// elsewhere, with a stop for them between the making and the sending.
+func commandsUpdate(k *knowledge, edit ...string) []string {
 	lines := []string{
-		loop("CH", channels),
+		loop("CH", k.channels),
 		`  peer channel fetch config $CH.block -c $CH -o $ORDERER --tls --cafile $CA`,
 		`  configtxlator proto_decode --type common.Block --input $CH.block |`,
 		`    jq .data.data[0].payload.data.config > $CH.json`,
@@ -41,10 +54,32 @@ func commandsUpdate(channels []string, edit ...string) []string {
 		`    --type common.ConfigUpdate | jq '{payload:{header:{channel_header:`,
 		`    {channel_id:"'$CH'",type:2}},data:{config_update:.}}}' |`,
 		`    configtxlator proto_encode --type common.Envelope --output $CH.tx`,
-		`  peer channel update -f $CH.tx -c $CH -o $ORDERER --tls --cafile $CA`,
-		`done`,
 	)
-	return []string{`V=.channel_group.groups.Orderer.values.ConsensusType.value`, command(lines...)}
+	for _, a := range k.plan.Admins[min(1, len(k.plan.Admins)):] {
+		lines = append(lines,
+			`  CORE_PEER_LOCALMSPID=`+quote(a.MSPID)+` \`,
+			`  CORE_PEER_MSPCONFIGPATH=`+quote(a.MSPDir)+` \`,
+			`    peer channel signconfigtx -f $CH.tx`,
+		)
+	}
+	const send = `  peer channel update -f $CH.tx -c $CH -o $ORDERER --tls --cafile $CA`
+	out := append([]string{`V=.channel_group.groups.Orderer.values.ConsensusType.value`}, identify(k)...)
+	if !k.plan.AwaitSignatures {
+		return append(out, command(append(lines, send, `done`)...))
+	}
+	return append(out,
+		command(append(lines, `done`)...),
+		command("# elsewhere, as an administrator of another organization, for each file:", "peer channel signconfigtx -f $CH.tx"),
+		command(loop("CH", k.channels), send, `done`),
+	)
+}
+
+// quote quotes a word for a shell where it must be.
+func quote(word string) string {
+	if word != "" && !strings.ContainsAny(word, " \t\n'\"\\$`&|;<>()*?[]{}#~!") {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // command makes one command of several lines.

@@ -28,6 +28,7 @@ ORDERER=localhost:7050 CA=ca.pem CERTS=.
 peer() {
   case "$2" in
   fetch) cp "$BLOCK" "$4" ;;
+  signconfigtx) echo "signed as $CORE_PEER_LOCALMSPID" ;;
   update) configtxlator proto_decode --type common.Envelope --input "$4" |
     jq -c '.payload.data.config_update.write_set.groups.Orderer.values' ;;
   esac
@@ -37,7 +38,7 @@ peer() {
 		runbook.StepEnterMaintenance: `"state":"STATE_MAINTENANCE","type":"kafka"`,
 		runbook.StepSwitchType:       `"server_tls_cert":"cy9vcmRlcmVyMgo="}],"options":`,
 	}
-	r := start(t, nil)
+	r := start(t, func(p *runbook.Plan) { p.Admins = []runbook.Admin{{"Org1MSP", "msp1"}, {"Org2MSP", "msp2"}} })
 	require.NoError(t, r.Finish())
 	for _, s := range r.Book.Snapshot().Steps {
 		expected, ok := want[s.ID]
@@ -57,6 +58,7 @@ peer() {
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s", out)
 			require.Equal(t, 3, strings.Count(string(out), expected), "%s", out)
+			require.Equal(t, 3, strings.Count(string(out), "signed as Org2MSP"), "%s", out)
 			require.NotContains(t, string(out), "BatchSize", "nothing else changes")
 		})
 	}

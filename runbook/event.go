@@ -49,9 +49,18 @@ type Plan struct {
 	AbortAfter Phase `json:"abort_after,omitempty"`
 	// Unattended passes gates without asking; for rehearsals and scripts.
 	Unattended bool `json:"unattended,omitempty"`
+	// Admins sign the updates, in this order; the first one sends them. They
+	// are for the equivalent commands only.
+	Admins []Admin `json:"admins,omitempty"`
 	// AwaitSignatures has the updates of a round exported and signed elsewhere
 	// before the first of them is submitted.
 	AwaitSignatures bool `json:"await_signatures,omitempty"`
 	// IgnoreChecks names preflight checks whose errors count as warnings.
 	IgnoreChecks []string `json:"ignore_checks,omitempty"`
+}
+
+// Admin is an administrator whose key is at hand.
+type Admin struct {
+	MSPID  string `json:"msp_id"`
+	MSPDir string `json:"msp_dir"` // its MSP folder
 }

@@ -88,3 +88,48 @@ func TestUpdatesShowTheCommandsOfFabricsOwnTools(t *testing.T) {
 		}
 	}
 }
+
+// A step's commands, in a plan with these administrators.
+func commandsOf(t *testing.T, id runbook.StepID, change func(*runbook.Plan)) []string {
+	t.Helper()
+	r := start(t, change)
+	require.NoError(t, r.Finish())
+	for _, s := range r.Book.Snapshot().Steps {
+		if s.ID == id {
+			return s.Explain.Commands
+		}
+	}
+	t.Fatalf("no step %s", id)
+	return nil
+}
+
+func TestUpdatesShowWhoSigns(t *testing.T) {
+	admins := []runbook.Admin{
+		{MSPID: "Org1MSP", MSPDir: "/crypto/admin1/msp"}, {MSPID: "Org2MSP", MSPDir: "/crypto/admin 2/msp"}, {MSPID: "Org3MSP", MSPDir: "/crypto/admin3/msp"},
+	}
+	identify := "export CORE_PEER_LOCALMSPID=Org1MSP\nexport CORE_PEER_MSPCONFIGPATH=/crypto/admin1/msp"
+	for _, c := range []struct {
+		name     string
+		change   func(*runbook.Plan)
+		commands int
+		end      []string // of the loops, without the sending
+	}{
+		{"one administrator", func(p *runbook.Plan) { p.Admins = admins[:1] }, 3, []string{
+			"    configtxlator proto_encode --type common.Envelope --output $CH.tx\n  peer channel update"}},
+		{"three", func(p *runbook.Plan) { p.Admins = admins }, 3, []string{
+			"--output $CH.tx\n  CORE_PEER_LOCALMSPID=Org2MSP \\\n  CORE_PEER_MSPCONFIGPATH='/crypto/admin 2/msp' \\\n    peer channel signconfigtx -f $CH.tx\n" +
+				"  CORE_PEER_LOCALMSPID=Org3MSP \\\n  CORE_PEER_MSPCONFIGPATH=/crypto/admin3/msp \\\n    peer channel signconfigtx -f $CH.tx\n  peer channel update"}},
+		{"two, and others elsewhere", func(p *runbook.Plan) { p.Admins, p.AwaitSignatures = admins[:2], true }, 5, []string{
+			"    peer channel signconfigtx -f $CH.tx\ndone", "# elsewhere, as an administrator", "for CH in syschan ch1 ch2; do\n  peer channel update"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			commands := commandsOf(t, runbook.StepEnterMaintenance, c.change)
+			require.Len(t, commands, c.commands)
+			require.Equal(t, identify, commands[1])
+			for i, end := range c.end {
+				require.Contains(t, commands[2+i], end)
+			}
+			require.Contains(t, commandsOf(t, runbook.StepVerifyMaintenance, c.change), identify, "it reads as the first one, too")
+		})
+	}
+}

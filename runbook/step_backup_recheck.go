@@ -17,7 +17,7 @@ var stepBackupRecheck = step{
 				"orderers agree.",
 			Estimate: readEstimate(k),
 			Guide:    guideBackup,
-			Commands: commandsFetch(k.channels),
+			Commands: commandsFetch(k, k.channels),
 		}
 	},
 }

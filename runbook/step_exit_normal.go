@@ -21,7 +21,7 @@ var stepExitNormal = step{
 			Verify:   "The config block that carries the update is read from every orderer.",
 			Estimate: updateEstimate(k),
 			Guide:    guideExit,
-			Commands: commandsUpdate(k.channels, editState(StateNormal)...),
+			Commands: commandsUpdate(k, editState(StateNormal)...),
 		}
 	},
 }

@@ -19,7 +19,7 @@ var stepExitVerify = step{
 				", a leader, on every orderer of every channel.",
 			Estimate: readEstimate(k),
 			Guide:    guideExit,
-			Commands: commandsFetch(k.channels),
+			Commands: commandsFetch(k, k.channels),
 		}
 	},
 }

@@ -19,7 +19,7 @@ var stepEnterMaintenance = step{
 				"orderer.",
 			Estimate: updateEstimate(k),
 			Guide:    guideEntry,
-			Commands: commandsUpdate(k.channels, editState(StateMaintenance)...),
+			Commands: commandsUpdate(k, editState(StateMaintenance)...),
 		}
 	},
 }

@@ -19,7 +19,7 @@ var stepVerifyMaintenance = step{
 				"last block and config sequence on every orderer.",
 			Estimate: readEstimate(k),
 			Guide:    guideEntry,
-			Commands: commandsFetch(k.channels),
+			Commands: commandsFetch(k, k.channels),
 		}
 	},
 }

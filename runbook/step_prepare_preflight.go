@@ -26,7 +26,7 @@ var stepPreflight = step{
 					"openssl s_client -connect $ORDERER </dev/null |",
 					"  openssl x509 -noout -subject -dates -ext subjectAltName",
 				),
-			}, commandsFetch(k.channels)...),
+			}, commandsFetch(k, k.channels)...),
 		}
 	},
 }

@@ -32,7 +32,7 @@ var stepRollbackNormal = step{
 			Verify:   "The config block that carries the update is read from every orderer.",
 			Estimate: updateEstimate(k),
 			Guide:    guideAbort,
-			Commands: commandsUpdate(k.channels, editState(StateNormal)...),
+			Commands: commandsUpdate(k, editState(StateNormal)...),
 		}
 	},
 }

@@ -21,7 +21,7 @@ var stepRollbackVerify = step{
 			Verify:   "Type kafka, STATE_NORMAL, no metadata, no channel shorter than before.",
 			Estimate: readEstimate(k),
 			Guide:    guideAbort,
-			Commands: commandsFetch(k.channels),
+			Commands: commandsFetch(k, k.channels),
 		}
 	},
 }

@@ -22,7 +22,7 @@ var stepSwitchType = step{
 			Verify:   "The config block that carries the update is read from every orderer.",
 			Estimate: updateEstimate(k),
 			Guide:    guideSwitch,
-			Commands: append(commandsConsenters(k.plan.Orderers, k.metadata), commandsUpdate(k.channels, editType()...)...),
+			Commands: append(commandsConsenters(k.plan.Orderers, k.metadata), commandsUpdate(k, editType()...)...),
 		}
 	},
 }

@@ -17,7 +17,7 @@ var stepSwitchVerify = step{
 				"; same height, last block and config sequence on every orderer.",
 			Estimate: readEstimate(k),
 			Guide:    guideSwitch,
-			Commands: commandsFetch(k.channels),
+			Commands: commandsFetch(k, k.channels),
 		}
 	},
 }

@@ -32,7 +32,7 @@ var stepVerifyFinal = step{
 				"orderers with different blocks at the same height.",
 			Estimate: readEstimate(k),
 			Guide:    guideExit,
-			Commands: commandsFetch(k.channels),
+			Commands: commandsFetch(k, k.channels),
 		}
 	},
 }

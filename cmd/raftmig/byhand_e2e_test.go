@@ -119,6 +119,34 @@ func TestInteropTheCommandsOfThePlanMigrateANetwork(t *testing.T) {
 	}
 }
 
+// Where several organizations must sign, the commands sign for them too.
+func TestInteropTheCommandsOfThePlanSignForEveryAdministrator(t *testing.T) {
+	net, file := upNet(t, "--channels", "1", "--orderer-orgs", "3")
+	h := newByHand(t, net, file)
+	for _, c := range []struct {
+		step       runbook.StepID
+		typ, state string
+	}{
+		{runbook.StepEnterMaintenance, "kafka", "STATE_MAINTENANCE"},
+		{runbook.StepExitNormal, "kafka", "STATE_NORMAL"}, // as on the way back
+		{runbook.StepEnterMaintenance, "kafka", "STATE_MAINTENANCE"},
+		{runbook.StepSwitchType, "etcdraft", "STATE_MAINTENANCE"},
+	} {
+		require.Equal(t, 2, strings.Count(strings.Join(h.commands[c.step], "\n"), "peer channel signconfigtx"))
+		h.do(c.step)
+		require.Eventually(t, func() bool {
+			for _, channel := range statusOf(t, file).Channels {
+				for _, n := range channel.Nodes {
+					if n.Type != c.typ || n.State != c.state {
+						return false
+					}
+				}
+			}
+			return true
+		}, waitForBlock, tick, "%s", c.step)
+	}
+}
+
 // The same window twice: with backup and proof of everything by a run, and by
 // the plan's commands with Fabric's tools, which do neither. "make bench-migration".
 func BenchmarkMigrationOf20Channels(b *testing.B) {
