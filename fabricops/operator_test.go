@@ -407,5 +407,9 @@ func TestAProcessThatDoesNotStopIsNamed(t *testing.T) {
 
 func TestPlanNamesTheNodes(t *testing.T) {
 	r := newRig(t, "2.2.15", fakenet.KafkaNormal)
-	require.Equal(t, runbook.Plan{Run: "r1", Network: "fixture", Orderers: []string{"orderer0", "orderer1", "orderer2"}}, r.Plan("r1"))
+	admin := r.inv.Admin
+	require.Equal(t, runbook.Plan{
+		Run: "r1", Network: "fixture", Orderers: []string{"orderer0", "orderer1", "orderer2"},
+		Admins: []runbook.Admin{{MSPID: admin.MSPID, MSPDir: admin.MSPDir}},
+	}, r.Plan("r1"))
 }

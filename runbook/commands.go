@@ -69,7 +69,7 @@ func commandsUpdate(k *knowledge, edit ...string) []string {
 	}
 	return append(out,
 		command(append(lines, `done`)...),
-		command("# elsewhere, as an administrator of another organization, for each file:", "peer channel signconfigtx -f $CH.tx"),
+		command("# elsewhere, as an administrator of another organization:", "for F in *.tx; do peer channel signconfigtx -f $F; done"),
 		command(loop("CH", k.channels), send, `done`),
 	)
 }
