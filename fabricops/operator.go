@@ -60,6 +60,7 @@ type Operator struct {
 	store     *backup.Store
 	facts     *facts.Gatherer
 	tiers     map[runbook.Tier][]*process
+	kafka     *kafkaWatch // nil where there is no Kafka to watch
 
 	awaitedMu sync.Mutex
 	awaited   []runbook.SignatureState // guarded by awaitedMu
@@ -106,6 +107,7 @@ func New(inv *inventory.Network, opts Options) (*Operator, error) {
 		Network: inv, Deliver: o.deliver, Matrix: o.matrix, Admins: admins, BackupDir: o.store.Dir, Now: opts.Now, LogVersion: o.logs.Version,
 		LogSetting: o.logs.Setting,
 	}
+	o.kafka = watchKafka(o)
 	return o, nil
 }
 
@@ -236,7 +238,8 @@ func (o *Operator) Perform(ctx context.Context, e runbook.Effect, progress func(
 	// The time limit is of the effect; the caller's own end passes through.
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	ev, err := o.perform(limited, e, reporter(e, progress))
+	r := reporter(e, progress)
+	ev, err := o.whileKafkaAnswers(limited, e, r, func(ctx context.Context) (runbook.Evidence, error) { return o.perform(ctx, e, r) })
 	ev.Seconds = o.now().Sub(started).Seconds()
 	if err == nil {
 		return ev, nil

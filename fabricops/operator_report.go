@@ -24,6 +24,7 @@ type report struct {
 	phase   string // of a copy
 	last    time.Time
 	started time.Time
+	alarmed string // what keeps the effect from going on, "" if nothing does
 }
 
 func reporter(e runbook.Effect, send func(runbook.Progress)) *report {
@@ -44,7 +45,32 @@ func (r *report) total(n int64, unit string) {
 func (r *report) text(text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.send(runbook.Progress{Effect: r.effect, Text: text, Done: r.done, Total: r.all, Unit: r.unit})
+	r.say(text)
+}
+
+// say sends text with the numbers, or what the effect waits for in its place:
+// the rest only follows from that. r.mu is held.
+func (r *report) say(text string) {
+	if r.alarmed != "" {
+		text = r.alarmed
+	}
+	r.send(runbook.Progress{Effect: r.effect, Text: text, Done: r.done, Total: r.all, Unit: r.unit, Alarm: r.alarmed != ""})
+}
+
+// alarm reports what keeps the effect from going on.
+func (r *report) alarm(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.alarmed = text
+	r.say(text)
+}
+
+// over reports that nothing keeps the effect from going on any more.
+func (r *report) over(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.alarmed = ""
+	r.say(text)
 }
 
 // step reports that one more is complete.
@@ -52,7 +78,7 @@ func (r *report) step(text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.done++
-	r.send(runbook.Progress{Effect: r.effect, Text: text, Done: r.done, Total: r.all, Unit: r.unit})
+	r.say(text)
 }
 
 // show reports with numbers.
@@ -60,7 +86,7 @@ func (r *report) show(text string, done, total int64, unit string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.done, r.all, r.unit = done, total, unit
-	r.send(runbook.Progress{Effect: r.effect, Text: text, Done: done, Total: total, Unit: unit})
+	r.say(text)
 }
 
 // bytes reports copied bytes with their rate and the time that is left at this

@@ -24,6 +24,9 @@ type Progress struct {
 	Done   int64    `json:"done,omitempty"`  // of Total, in Unit
 	Total  int64    `json:"total,omitempty"` // 0 if unknown
 	Unit   string   `json:"unit,omitempty"`  // "channels", "bytes"
+	// Alarm is set where something keeps the effect from going on, and Text says
+	// what it is and how long it is waited for.
+	Alarm bool `json:"alarm,omitempty"`
 }
 
 // LogLine is a line of an orderer's log.

@@ -136,7 +136,7 @@ func (f *faultNet) matrix(t *testing.T, ctx context.Context, faults map[string][
 				if s.Problem != nil {
 					saw = s.Problem.Error()
 				}
-				t.Logf("%s in %.0fs; it saw %s", s.Outcome, time.Since(begun).Seconds(), saw)
+				t.Logf("%s in %.0fs; it saw %s; slow: %s", s.Outcome, time.Since(begun).Seconds(), saw, slow(s))
 			})
 			require.True(t, ok, "the network is not what the next run needs")
 		}
@@ -144,6 +144,19 @@ func (f *faultNet) matrix(t *testing.T, ctx context.Context, faults map[string][
 	s := f.run(t, ctx, "", "", nil)
 	require.Equal(t, runbook.OutcomeMigrated, s.Outcome, "%+v", s.Problem)
 	f.requireWhole(t, ctx, s)
+}
+
+// slow names the steps of a run that took more than two seconds.
+func slow(s runbook.Snapshot) string {
+	var out []string
+	for _, v := range s.Steps {
+		if d := v.EndedAt.Sub(v.StartedAt); !v.EndedAt.IsZero() && d > 2*time.Second {
+			out = append(out, fmt.Sprintf("%s %.0fs", v.ID, d.Seconds()))
+		} else if v.Status == runbook.StatusFailed {
+			out = append(out, string(v.ID)+" failed")
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // wantedSteps are those that RAFTMIG_KAFKA_FAULTS asks for: all with "1", or a

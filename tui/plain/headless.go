@@ -30,7 +30,7 @@ func HeadlessAwaiting(ctx context.Context, client runbook.Client, out io.Writer)
 
 func headless(ctx context.Context, client runbook.Client, out io.Writer, awaits bool) (*runbook.Snapshot, error) {
 	var last *runbook.Snapshot
-	var progress *runbook.Progress
+	var notices present.Notices
 	say := func(lines ...string) error {
 		for _, l := range lines {
 			if _, err := fmt.Fprintln(out, l); err != nil {
@@ -57,17 +57,15 @@ func headless(ctx context.Context, client runbook.Client, out io.Writer, awaits 
 					}
 				}
 			}
-			if l := present.Quarter(progress, u.Progress); l != "" {
+			if l := notices.Progress(u.Progress); l != "" {
 				if err := say(l); err != nil {
 					return last, err
 				}
 			}
-			if u.Progress != nil {
-				progress = u.Progress
-			}
 			if u.Snapshot == nil {
 				continue
 			}
+			notices.Snapshot(u.Snapshot)
 			if err := say(present.Announce(last, u.Snapshot, false)...); err != nil {
 				return last, err
 			}

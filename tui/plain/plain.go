@@ -99,10 +99,11 @@ type session struct {
 
 	snap     *runbook.Snapshot
 	progress *runbook.Progress // the newest
-	asked    string            // what was last asked, "" for nothing
-	menu     *menu             // the question that is open, nil for none
-	recent   []string          // of the log, the newest last
-	leave    bool              // the operator leaves
+	notices  present.Notices
+	asked    string   // what was last asked, "" for nothing
+	menu     *menu    // the question that is open, nil for none
+	recent   []string // of the log, the newest last
+	leave    bool     // the operator leaves
 }
 
 const recentLines = 200
@@ -176,7 +177,7 @@ func (s *session) take(u runbook.Update) {
 		}
 	}
 	if u.Progress != nil {
-		if l := present.Quarter(s.progress, u.Progress); l != "" {
+		if l := s.notices.Progress(u.Progress); l != "" {
 			s.say("%s", l)
 		}
 		s.progress = u.Progress
@@ -184,6 +185,7 @@ func (s *session) take(u runbook.Update) {
 	if u.Snapshot == nil {
 		return
 	}
+	s.notices.Snapshot(u.Snapshot)
 	for _, l := range present.Announce(s.snap, u.Snapshot, !s.opts.Brief) {
 		s.say("%s", l)
 	}

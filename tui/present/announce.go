@@ -2,6 +2,7 @@ package present
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"raftmig/runbook"
@@ -255,6 +256,47 @@ func Quarter(prev, next *runbook.Progress) string {
 		return fmt.Sprintf("    %d%%: %s", 25*now, ProgressText(next))
 	}
 	return ""
+}
+
+// Notices picks what is told of progress, for prompts and headless runs: the
+// quarters of what moves bytes, and once each what keeps effects from going on
+// and that it is over. The zero value is ready.
+type Notices struct {
+	last    *runbook.Progress
+	alarmed map[runbook.EffectID]bool
+}
+
+// Progress takes in progress; "" if there is nothing to tell.
+func (n *Notices) Progress(p *runbook.Progress) string {
+	if p == nil {
+		return ""
+	}
+	line := Quarter(n.last, p)
+	n.last = p
+	switch {
+	case p.Alarm && len(n.alarmed) == 0:
+		line = "    WAITS: " + ProgressText(p)
+	case !p.Alarm && n.alarmed[p.Effect] && len(n.alarmed) == 1:
+		line = "    " + Clean(p.Text)
+	}
+	if p.Alarm {
+		if n.alarmed == nil {
+			n.alarmed = map[runbook.EffectID]bool{}
+		}
+		n.alarmed[p.Effect] = true
+	} else {
+		delete(n.alarmed, p.Effect)
+	}
+	return line
+}
+
+// Snapshot forgets the effects that have ended.
+func (n *Notices) Snapshot(s *runbook.Snapshot) {
+	for id := range n.alarmed {
+		if !slices.ContainsFunc(s.Active, func(e runbook.Effect) bool { return e.ID == id }) {
+			delete(n.alarmed, id)
+		}
+	}
 }
 
 // LogText is a log line for prompts and headless runs.

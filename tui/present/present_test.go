@@ -327,6 +327,33 @@ func TestCopyingIsToldByQuarters(t *testing.T) {
 	require.Empty(t, Quarter(nil, nil))
 }
 
+func TestWhatKeepsEffectsFromGoingOnIsToldOnce(t *testing.T) {
+	var n Notices
+	alarm := func(id runbook.EffectID, text string) *runbook.Progress {
+		return &runbook.Progress{Effect: id, Text: text, Alarm: true, Done: 1, Total: 3, Unit: "channels"}
+	}
+	at := func(id runbook.EffectID, text string) *runbook.Progress {
+		return &runbook.Progress{Effect: id, Text: text}
+	}
+	for i, c := range []struct {
+		p    *runbook.Progress
+		want string
+	}{
+		{nil, ""}, {at("a", "sending"), ""},
+		{alarm("a", "no answer for 0s"), "    WAITS: no answer for 0s"},
+		{alarm("b", "no answer for 1s"), ""}, {alarm("a", "no answer for 2s"), ""}, {at("c", "sending"), ""},
+		{at("a", "it answers again"), ""}, {at("b", "it answers again"), "    it answers again"},
+		{alarm("b", "no answer for 0s"), "    WAITS: no answer for 0s"},
+	} {
+		require.Equal(t, c.want, n.Progress(c.p), "%d", i)
+	}
+	n.Snapshot(&runbook.Snapshot{Active: []runbook.Effect{{ID: "b"}}})
+	require.Empty(t, n.Progress(alarm("d", "no answer")))
+	n.Snapshot(&runbook.Snapshot{})
+	require.NotEmpty(t, n.Progress(alarm("e", "no answer")), "those before have failed")
+	require.Equal(t, float64(-1), Fraction(alarm("a", "")))
+}
+
 func TestFindingsAreListedWorstFirst(t *testing.T) {
 	items := FindingItems([]runbook.Finding{
 		{Check: "a", Severity: runbook.SeverityOK}, {Check: "b", Severity: runbook.SeverityWarn, Hint: "mend it"}, {Check: "c", Severity: runbook.SeverityError, Evidence: []string{"seen"}},

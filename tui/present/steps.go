@@ -261,13 +261,14 @@ func ProblemItems(p *runbook.Problem) []Item {
 	return out
 }
 
-// ProgressText says how far an effect has come: "3/5 channels  ch1 on orderer2".
+// ProgressText says how far an effect has come: "3/5 channels  ch1 on orderer2";
+// of one that cannot go on, why.
 func ProgressText(p *runbook.Progress) string {
 	if p == nil {
 		return ""
 	}
 	text := Clean(p.Text)
-	if p.Total <= 0 {
+	if p.Total <= 0 || p.Alarm {
 		return text
 	}
 	var count string
@@ -281,7 +282,7 @@ func ProgressText(p *runbook.Progress) string {
 
 // Fraction is the share of an effect that is done, 0 to 1; -1 if unknown.
 func Fraction(p *runbook.Progress) float64 {
-	if p == nil || p.Total <= 0 {
+	if p == nil || p.Total <= 0 || p.Alarm {
 		return -1
 	}
 	return min(1, max(0, float64(p.Done)/float64(p.Total)))
