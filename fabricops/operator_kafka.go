@@ -20,8 +20,8 @@ const (
 	// kafkaSilence is for brokers that run, or of which that is not known. To
 	// start one takes 10 to 30 s on real machines.
 	kafkaSilence = 45 * time.Second
-	// kafkaDead is for brokers whose processes are known not to run: a supervisor
-	// that restarts them would have by then.
+	// kafkaDead is for brokers that are raftmig's own processes, as in a
+	// rehearsal, and do not run: nothing restarts them but raftmig or a person.
 	kafkaDead = 15 * time.Second
 	// kafkaLook is the time between two questions.
 	kafkaLook = time.Second
@@ -57,12 +57,12 @@ func watchKafka(o *Operator) *kafkaWatch {
 	return &kafkaWatch{answers: cluster.Answers, dead: o.brokersDead, now: o.now}
 }
 
-// brokersDead tells whether no broker process runs. That of a broker which
-// people start is known by its address only, which says nothing of one that is
-// starting.
+// brokersDead tells whether it is certain that no broker runs or is starting:
+// raftmig's own processes are known by their IDs. What a command says of a
+// service may hold of one that is starting, and an address that refuses does.
 func (o *Operator) brokersDead(ctx context.Context) bool {
 	for _, p := range o.tiers[runbook.TierBrokers] {
-		if p.Control.Kind == inventory.ControlManual {
+		if p.Control.Kind != inventory.ControlProcess {
 			return false
 		}
 	}

@@ -3,8 +3,8 @@ package kafkaops
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -25,34 +25,64 @@ func (c *Cluster) Answers(ctx context.Context) error {
 		version = telling // as in topics
 	}
 	cfg := c.config(version)
-	answers := make(chan error, len(c.Brokers))
-	for _, address := range c.Brokers {
-		go func() { answers <- answer(address, cfg) }() // ends with the timeouts of cfg
+	type result struct {
+		broker int
+		err    error
 	}
-	var why []string
+	results := make(chan result, len(c.Brokers))
+	for i, address := range c.Brokers {
+		go func() { results <- result{i, answer(address, cfg)} }() // ends with the timeouts of cfg
+	}
+	errs := make([]error, len(c.Brokers))
+	for i := range errs {
+		errs[i] = context.DeadlineExceeded
+	}
 	for range c.Brokers {
 		select {
-		case err := <-answers:
-			if err == nil {
+		case r := <-results:
+			if r.err == nil {
 				return nil
 			}
-			why = append(why, err.Error())
+			errs[r.broker] = r.err
 		case <-ctx.Done():
-			return errors.New(strings.Join(append(why, "no answer in time"), "; "))
+			return silence(c.Brokers, errs)
 		}
 	}
-	return tidy(errors.New(strings.Join(why, "\n")))
+	return silence(c.Brokers, errs)
+}
+
+// silence says why brokers do not answer, those together that have the same
+// reason.
+func silence(brokers []string, errs []error) error {
+	var reasons []string
+	at := map[string][]string{}
+	for i, err := range errs {
+		var timeout interface{ Timeout() bool }
+		reason := err.Error()
+		switch {
+		case errors.Is(err, syscall.ECONNREFUSED):
+			reason = "connection refused"
+		case errors.As(err, &timeout) && timeout.Timeout():
+			reason = "no answer in time"
+		}
+		if at[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		at[reason] = append(at[reason], brokers[i])
+	}
+	for i, reason := range reasons {
+		reasons[i] = reason + " at " + strings.Join(at[reason], ", ")
+	}
+	return errors.New(strings.Join(reasons, "; "))
 }
 
 // answer asks one broker which requests it knows: the least that there is to ask.
 func answer(address string, cfg *sarama.Config) error {
 	b := sarama.NewBroker(address)
 	if err := b.Open(cfg); err != nil {
-		return fmt.Errorf("%s: %w", address, err)
+		return err
 	}
 	defer b.Close() //nolint:errcheck // it was only asked
-	if _, err := b.ApiVersions(&sarama.ApiVersionsRequest{}); err != nil {
-		return fmt.Errorf("%s: %w", address, err)
-	}
-	return nil
+	_, err := b.ApiVersions(&sarama.ApiVersionsRequest{})
+	return err
 }

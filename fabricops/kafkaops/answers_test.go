@@ -31,12 +31,10 @@ func TestKafkaAnswersAsLongAsOneBrokerDoes(t *testing.T) {
 	require.NoError(t, c.Close())
 
 	err = (&kafkaops.Cluster{Brokers: []string{down[0], up[0]}}).Answers(t.Context())
-	require.ErrorContains(t, err, "connection refused")
-	require.ErrorContains(t, err, down[0])
+	require.EqualError(t, err, "connection refused at "+down[0]+", "+up[0])
 
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	err = (&kafkaops.Cluster{Brokers: down}).Answers(ctx)
-	require.ErrorContains(t, err, "no answer in time")
-	require.ErrorContains(t, err, "connection refused")
+	require.EqualError(t, err, "connection refused at "+down[0]+"; no answer in time at "+down[1])
 }
