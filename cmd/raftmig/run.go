@@ -140,6 +140,9 @@ func (f *runFlags) run(cmd *cobra.Command, show *showFlags) error {
 	if f.confirm != "" {
 		return withCode(exitUsage, errors.New("--confirm goes with --headless; otherwise the name is typed when it is time"))
 	}
+	if cmd.Flags().Changed("signatures-timeout") {
+		return withCode(exitUsage, errors.New("--signatures-timeout goes with --headless; otherwise the run waits as long as you do"))
+	}
 	return f.detached(cmd, m, show)
 }
 

@@ -115,6 +115,9 @@ func (f *showFlags) show(ctx context.Context, m mode, a attach, out io.Writer) (
 			Reattach: a.reattach, AttachHint: a.command("attach"), Last: keep,
 		})
 	}
+	if errors.Is(err, plain.ErrStandsStill) || errors.Is(err, plain.ErrWaits) || errors.Is(err, plain.ErrNoAnswer) {
+		err = withCode(exitStopped, err)
+	}
 	if m != modeHeadless && err == nil && last != nil && last.Outcome != "" {
 		fmt.Fprintln(out, a.afterwards())
 	}

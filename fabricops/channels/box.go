@@ -92,6 +92,14 @@ func (b Box) Collect(u *channelcfg.Update, files []*channelcfg.Update) (lies, st
 			}
 		}
 	}
+	if !lies { // it may be lost, and signed copies be there
+		for _, signed := range files {
+			if same, err := sameUpdate(signed, u); err == nil && same {
+				u.Bytes = signed.Bytes
+				break
+			}
+		}
+	}
 	for _, signed := range files {
 		if err := u.Merge(signed); err != nil && !errors.Is(err, channelcfg.ErrOtherUpdate) {
 			return lies, stale, err
@@ -126,6 +134,9 @@ func (b Box) Note(open []runbook.SignatureState) error {
 
 // sameUpdate compares content; encodings of the same content can differ.
 func sameUpdate(a, b *channelcfg.Update) (bool, error) {
+	if a.Channel != b.Channel {
+		return false, nil
+	}
 	x, err := protoutil.UnmarshalConfigUpdate(a.Bytes)
 	if err != nil {
 		return false, err

@@ -12,6 +12,7 @@ beside raftmig.yaml:
 	runner.log                  what detached runners had to say
 	20261122T031500Z/journal    the events of a run (package journal)
 	20261122T031500Z/backup     its backup, unless raftmig.yaml says elsewhere
+	20261122T031500Z/signatures updates for administrators elsewhere to sign, with awaitSignatures
 	20261122T031500Z/socket     terminals attach here (0600), while it is driven
 
 A run whose journal has come to an end is never written to again. A run that has

@@ -182,20 +182,31 @@ func awaitedLines(s *runbook.Snapshot) []string {
 		if i == mostAwaited {
 			return append(out, fmt.Sprintf("    and %s more", Plural(len(s.Awaited)-i, "update")))
 		}
-		by := "nobody"
-		if len(a.SignedBy) > 0 {
-			by = strings.Join(a.SignedBy, ", ")
-		}
-		line := fmt.Sprintf("%s: signed by %s", a.Channel, by)
-		if len(a.Missing) > 0 {
-			line += ", not by " + strings.Join(a.Missing, ", ")
-		}
-		if a.Renewed {
-			line += "; exported anew"
-		}
-		out = append(out, "    update: "+Clean(line+"; "+a.File))
+		out = append(out, "    update: "+Clean(signaturesText(a)))
 	}
 	return out
+}
+
+// signaturesText says who has signed an update and, if that is not enough, who
+// has not and where it lies.
+func signaturesText(a runbook.SignatureState) string {
+	by := "nobody"
+	if len(a.SignedBy) > 0 {
+		by = strings.Join(a.SignedBy, ", ")
+	} else if a.Why == "" {
+		return a.Channel + ": in force already"
+	}
+	line := fmt.Sprintf("%s: signed by %s", a.Channel, by)
+	if a.Why == "" {
+		return line + ", which is enough"
+	}
+	if len(a.Missing) > 0 {
+		line += ", not by " + strings.Join(a.Missing, ", ")
+	}
+	if a.Renewed {
+		line += "; exported anew"
+	}
+	return line + "; " + a.File
 }
 
 // findingLines tells of the findings that are not ok.

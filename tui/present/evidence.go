@@ -90,6 +90,9 @@ func listItems(e runbook.Evidence) []Item {
 		}
 		out = append(out, sub(text))
 	}
+	for _, s := range e.Signatures {
+		out = append(out, sub(signaturesText(s)))
+	}
 	for _, t := range e.Transactions {
 		out = append(out, sub(fmt.Sprintf("%s: transaction %s in block %d on every node", t.Channel, Short(t.TxID), t.Block)))
 	}

@@ -303,7 +303,7 @@ func TestWhoseSignatureAnUpdateLacksIsTold(t *testing.T) {
 	s := &runbook.Snapshot{Phase: runbook.PhaseMaintenance, Steps: []runbook.StepView{{ID: runbook.StepEnterMaintenance, Phase: runbook.PhaseMaintenance,
 		Status: runbook.StatusFailed, Problem: &runbook.Problem{What: "it waits", Waits: runbook.WaitsForSignatures}}}}
 	for i := range mostAwaited + 2 {
-		s.Awaited = append(s.Awaited, runbook.SignatureState{Channel: fmt.Sprintf("ch%d", i), File: "f.tx", Missing: []string{"Org2MSP"}})
+		s.Awaited = append(s.Awaited, runbook.SignatureState{Channel: fmt.Sprintf("ch%d", i), File: "f.tx", Why: "too few", Missing: []string{"Org2MSP"}})
 	}
 	s.Awaited[0].SignedBy, s.Awaited[0].Renewed = []string{"Org1MSP"}, true
 	lines := Announce(nil, s, false)
