@@ -19,8 +19,14 @@ const signaturesDir = "signatures"
 // signLooks is how many channels are looked at for signatures at once.
 const signLooks = 8
 
+// box is named by its absolute path, which tells people elsewhere more, and a
+// process that resumes the run from another folder.
 func (o *Operator) box() channels.Box {
-	return channels.Box{Dir: filepath.Join(o.runDir, signaturesDir)}
+	dir := filepath.Join(o.runDir, signaturesDir)
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	return channels.Box{Dir: dir}
 }
 
 // collectSignatures exports the updates of a round for administrators elsewhere

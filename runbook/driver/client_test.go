@@ -131,3 +131,23 @@ func TestAClientThatComesLateFindsStateAndLogAndTheNumberOfClients(t *testing.T)
 		require.ErrorIs(t, <-ended, ErrStopped)
 	})
 }
+
+// Snapshots come every tenth of a second at most, but not after a command.
+func TestWhoConnectsAfterTheAnswerToACommandSeesWhatItDid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, m := network(), &memory{}
+		d := newDriver(t, Options{Operator: n, Journal: m, Plan: n.Plan()})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		c := d.Client()
+		go func() { _, err := d.Run(ctx); ended <- err }()
+		until(t, c, atGate(runbook.StepConfirmPlan))
+		require.NoError(t, c.Send(ctx, runbook.Command{Kind: runbook.EventConfirmed, Step: runbook.StepConfirmPlan}))
+		late := d.Client()
+		first := <-late.Updates()
+		require.False(t, atGate(runbook.StepConfirmPlan)(*first.Snapshot))
+		require.NoError(t, late.Close())
+		stop()
+		require.ErrorIs(t, <-ended, ErrStopped)
+	})
+}

@@ -102,8 +102,12 @@ func (d *Driver) loop(ctx, work context.Context) error {
 	show := time.NewTimer(0)
 	defer show.Stop()
 	stale := true // the clients have not seen the newest state
+	obeyed := false
 	for {
 		err := d.ready(work)
+		if obeyed && err == nil { // whoever connects after the answer sees what the command did
+			d.show()
+		}
 		answer <- err // a command is granted once it is in the journal
 		if err != nil {
 			return err
@@ -115,14 +119,14 @@ func (d *Driver) loop(ctx, work context.Context) error {
 			stale = true
 			show.Reset(time.Until(d.shown.Add(interval)))
 		}
-		answer = make(chan error, 1)
+		answer, obeyed = make(chan error, 1), false
 		for waiting := true; waiting; {
 			select {
 			case <-ctx.Done():
 				return ErrStopped
 			case <-show.C:
-				d.shown, stale = time.Now(), false
-				d.hub.Snapshot(d.book.Snapshot())
+				stale = false
+				d.show()
 			case line, ok := <-logs:
 				if !ok {
 					logs = nil
@@ -139,10 +143,16 @@ func (d *Driver) loop(ctx, work context.Context) error {
 					rq.answer <- err
 					continue
 				}
-				answer, waiting = rq.answer, false
+				answer, obeyed, waiting = rq.answer, true, false
 			}
 		}
 	}
+}
+
+// show gives the clients the newest state.
+func (d *Driver) show() {
+	d.shown = time.Now()
+	d.hub.Snapshot(d.book.Snapshot())
 }
 
 // ready journals what is ready and begins the effects.
