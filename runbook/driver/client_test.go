@@ -147,6 +147,7 @@ func TestWhoConnectsAfterTheAnswerToACommandSeesWhatItDid(t *testing.T) {
 		first := <-late.Updates()
 		require.False(t, atGate(runbook.StepConfirmPlan)(*first.Snapshot))
 		require.NoError(t, late.Close())
+		require.NoError(t, c.Close())
 		stop()
 		require.ErrorIs(t, <-ended, ErrStopped)
 	})
