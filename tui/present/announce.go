@@ -116,7 +116,11 @@ func stepEvents(s *runbook.Snapshot, i int, verbose bool) []string {
 			p = s.Problem
 		}
 		if p != nil && p.Waits != "" {
-			return append(problemLines(head+"WAITS for "+Clean(p.Waits), p), awaitedLines(s)...)
+			out := problemLines(head+"WAITS for "+Clean(p.Waits), p)
+			if i == s.Current {
+				out = append(out, awaitedLines(s)...)
+			}
+			return out
 		}
 		out := problemLines(head+"FAILED", p)
 		if st.ID == runbook.StepPreflight {
