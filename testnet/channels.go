@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	"golang.org/x/sync/errgroup"
 
 	"raftmig/fabricops/broadcast"
+	"raftmig/fabricops/channelcfg"
 	"raftmig/fabricops/deliver"
 	"raftmig/fabricops/dial"
 	"raftmig/fabricops/identity"
@@ -78,7 +80,51 @@ func (n *Network) createChannel(ctx context.Context, pool *dial.Pool, c Channel)
 			return fmt.Errorf("%s does not serve it: %w", node, errors.Join(err, last))
 		}
 	}
-	return nil
+	if c.Config == "" {
+		return nil
+	}
+	return n.configure(ctx, pool, c)
+}
+
+// configure updates a channel that was just created to its Config.
+func (n *Network) configure(ctx context.Context, pool *dial.Pool, c Channel) error {
+	data, err := os.ReadFile(filepath.Join(n.Dir, filepath.FromSlash(c.Config)))
+	if err != nil {
+		return fmt.Errorf("reading its configuration: %w", err)
+	}
+	target := &cb.Config{}
+	if err := proto.Unmarshal(data, target); err != nil {
+		return fmt.Errorf("%s: %w", c.Config, err)
+	}
+	var signers []protoutil.Signer
+	for _, id := range append([]Identity{c.Creator}, c.Signers...) {
+		signer, err := n.identity(id)
+		if err != nil {
+			return err
+		}
+		signers = append(signers, signer)
+	}
+	submitter := &channelcfg.Submitter{
+		Deliver: deliver.New(pool, signers[0]), Broadcast: broadcast.New(pool), Admins: signers[:1], Nodes: pool.Nodes(), Now: time.Now,
+	}
+	v, _, err := submitter.Read(ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	if v.Number() > 0 { // it was updated before, by this or by somebody else
+		return nil
+	}
+	u, err := channelcfg.BuildEdited(v, v.Config, target)
+	if err != nil {
+		return err
+	}
+	for _, signer := range signers {
+		if err := u.Sign(signer); err != nil {
+			return err
+		}
+	}
+	_, err = submitter.SubmitUpdate(ctx, u, func(string) {})
+	return err
 }
 
 // submit sends the creation until it is accepted or turns out to be done.
@@ -135,6 +181,24 @@ func (n *Network) creation(c Channel) (*cb.Envelope, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.CreateTx, err)
 	}
+	for _, id := range append([]Identity{c.Creator}, c.Signers...) {
+		signer, err := n.identity(id)
+		if err != nil {
+			return nil, err
+		}
+		signature, err := signUpdate(signer, update.ConfigUpdate)
+		if err != nil {
+			return nil, fmt.Errorf("signing the creation: %w", err)
+		}
+		update.Signatures = append(update.Signatures, signature)
+	}
+	return protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{
+		Type: cb.HeaderType_CONFIG_UPDATE, ChannelID: c.Name, Time: time.Now(), Data: update,
+	}, signer)
+}
+
+// signUpdate signs a configuration update as one of its administrators.
+func signUpdate(signer protoutil.Signer, update []byte) (*cb.ConfigSignature, error) {
 	sh, err := protoutil.NewSignatureHeader(signer)
 	if err != nil {
 		return nil, err
@@ -143,12 +207,6 @@ func (n *Network) creation(c Channel) (*cb.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	sig, err := signer.Sign(append(append([]byte(nil), header...), update.ConfigUpdate...))
-	if err != nil {
-		return nil, fmt.Errorf("signing the creation: %w", err)
-	}
-	update.Signatures = append(update.Signatures, &cb.ConfigSignature{SignatureHeader: header, Signature: sig})
-	return protoutil.NewSignedEnvelope(protoutil.EnvelopeSpec{
-		Type: cb.HeaderType_CONFIG_UPDATE, ChannelID: c.Name, Time: time.Now(), Data: update,
-	}, signer)
+	sig, err := signer.Sign(append(append([]byte(nil), header...), update...))
+	return &cb.ConfigSignature{SignatureHeader: header, Signature: sig}, err
 }

@@ -31,7 +31,11 @@ func Init(dir string, s Spec) (*Network, error) {
 	if err := checkEmpty(dir); err != nil {
 		return nil, err
 	}
-	s = s.withDefaults(nameFrom(filepath.Base(dir)))
+	return s.withDefaults(nameFrom(filepath.Base(dir))).init(dir)
+}
+
+// init makes the network that s describes in full.
+func (s Spec) init(dir string) (*Network, error) {
 	t, configtx, err := s.inputs()
 	if err != nil {
 		return nil, err
@@ -84,7 +88,10 @@ func (s *Spec) inputs() (t *topology, configtx []byte, err error) {
 	if err := s.validate(); err != nil {
 		return nil, nil, err
 	}
-	if t == nil {
+	switch {
+	case s.shape != nil:
+		t = clonedTopology(s.shape)
+	case t == nil:
 		t = generatedTopology(s)
 	}
 	for _, name := range s.OrdererBinNodes {
@@ -179,46 +186,29 @@ func (m *Manifest) build(dir string, t *topology, configtx []byte) error {
 	if err := cryptogen.Generate(t.crypto, filepath.Join(dir, cryptoDir), cryptogen.Options{}); err != nil {
 		return fmt.Errorf("making keys: %w", err)
 	}
-	addresses, brokers := m.addresses()
-	generated := configtx == nil
-	if generated {
-		if configtx, err = generatedConfigtx(&m.Spec, t, addresses, brokers); err != nil {
-			return fmt.Errorf("making configtx.yaml: %w", err)
-		}
+	var absoluteMaxBytes uint32
+	if m.Spec.shape != nil {
+		absoluteMaxBytes, err = m.writeClone(dir, t)
+	} else {
+		absoluteMaxBytes, err = m.writeConfiguration(dir, t, configtx)
 	}
-	if err := writeFile(dir, configtxFile, configtx, 0o644); err != nil {
-		return err
-	}
-	f, err := configtxgen.Load(filepath.Join(dir, configtxFile), nil)
 	if err != nil {
 		return err
-	}
-	p, err := chooseProfiles(&m.Spec, f)
-	if err != nil {
-		return err
-	}
-	if !generated {
-		if err := t.adopt(p, addresses, brokers); err != nil {
-			return fmt.Errorf("%s does not fit %s: %w", m.Spec.Configtx, m.Spec.CryptoConfig, err)
-		}
 	}
 	for i, o := range t.orderers {
 		m.Orderers[i].MSPID = o.org.mspID
 	}
 	for _, o := range t.ordererOrgs {
-		m.Admins = append(m.Admins, Identity{o.mspID, path.Join(o.ordererDir(), "users", "Admin@"+o.domain, "msp")})
+		m.Admins = append(m.Admins, o.adminOf(o.ordererDir()))
 	}
-	m.Notes = t.notes
-	if err := m.writeBlocks(dir, t, p); err != nil {
-		return err
-	}
+	m.Notes = append(slices.Clone(t.notes), m.Notes...)
 	if m.Spec.KafkaSASL {
 		m.password = rand.Text()
 	}
 	if err := m.writeNodes(dir); err != nil {
 		return err
 	}
-	if err := m.writeKafka(dir, uint32(p.genesis.Orderer.BatchSize.AbsoluteMaxBytes)); err != nil {
+	if err := m.writeKafka(dir, absoluteMaxBytes); err != nil {
 		return err
 	}
 	if err := m.writeInventory(dir); err != nil {
@@ -228,6 +218,36 @@ func (m *Manifest) build(dir string, t *topology, configtx []byte) error {
 		return fmt.Errorf("the inventory just made is not valid: %w", err)
 	}
 	return m.write(dir)
+}
+
+// writeConfiguration writes configtx.yaml, the given one or a generated one,
+// and the blocks that it describes. It returns the AbsoluteMaxBytes of blocks.
+func (m *Manifest) writeConfiguration(dir string, t *topology, configtx []byte) (uint32, error) {
+	addresses, brokers := m.addresses()
+	generated := configtx == nil
+	var err error
+	if generated {
+		if configtx, err = generatedConfigtx(&m.Spec, t, addresses, brokers); err != nil {
+			return 0, fmt.Errorf("making configtx.yaml: %w", err)
+		}
+	}
+	if err := writeFile(dir, configtxFile, configtx, 0o644); err != nil {
+		return 0, err
+	}
+	f, err := configtxgen.Load(filepath.Join(dir, configtxFile), nil)
+	if err != nil {
+		return 0, err
+	}
+	p, err := chooseProfiles(&m.Spec, f)
+	if err != nil {
+		return 0, err
+	}
+	if !generated {
+		if err := t.adopt(p, addresses, brokers); err != nil {
+			return 0, fmt.Errorf("%s does not fit %s: %w", m.Spec.Configtx, m.Spec.CryptoConfig, err)
+		}
+	}
+	return uint32(p.genesis.Orderer.BatchSize.AbsoluteMaxBytes), m.writeBlocks(dir, t, p)
 }
 
 // writeBlocks writes the genesis block and the channel-create transactions.
@@ -272,11 +292,10 @@ func (c *Channel) identities(t *topology, p *configtxgen.Profile) error {
 			continue
 		}
 		o := t.appOrgs[i]
-		users := path.Join(o.peerDir(), "users")
-		c.Creator = Identity{org.ID, path.Join(users, "Admin@"+o.domain, "msp")}
+		c.Creator = Identity{org.ID, o.adminOf(o.peerDir()).MSPDir}
 		c.Client = c.Creator
 		if o.users > 0 {
-			c.Client.MSPDir = path.Join(users, "User1@"+o.domain, "msp")
+			c.Client.MSPDir = o.user(o.peerDir()).MSPDir
 		}
 		return nil
 	}

@@ -50,7 +50,7 @@ func (m *Manifest) replication() int {
 	if m.Spec.Replication > 0 {
 		return m.Spec.Replication
 	}
-	return min(3, len(m.Brokers))
+	return max(1, min(3, len(m.Brokers)))
 }
 
 func (m *Manifest) cluster(absoluteMaxBytes uint32) *apache.Cluster {
@@ -74,6 +74,9 @@ func (m *Manifest) cluster(absoluteMaxBytes uint32) *apache.Cluster {
 // writeKafka writes what the brokers and ZooKeeper nodes need, for blocks of
 // up to absoluteMaxBytes.
 func (m *Manifest) writeKafka(dir string, absoluteMaxBytes uint32) error {
+	if !m.Spec.ordersByKafka() {
+		return nil
+	}
 	if m.Apache == nil {
 		return os.MkdirAll(filepath.Join(dir, brokerDir), 0o755)
 	}
@@ -100,6 +103,9 @@ func (m *Manifest) writeKafka(dir string, absoluteMaxBytes uint32) error {
 
 // kafkaEntries are the processes of the brokers and of ZooKeeper.
 func (m *Manifest) kafkaEntries() (brokers, zooKeeper []inventory.Process) {
+	if !m.Spec.ordersByKafka() {
+		return nil, nil
+	}
 	if m.Apache == nil {
 		return []inventory.Process{m.brokerEntry()}, nil
 	}
@@ -132,6 +138,9 @@ func (m *Manifest) kafkaEntries() (brokers, zooKeeper []inventory.Process) {
 
 // kafkaAccess says how the brokers are asked: as the orderers do it.
 func (m *Manifest) kafkaAccess() *inventory.Kafka {
+	if !m.Spec.ordersByKafka() {
+		return nil
+	}
 	k := &inventory.Kafka{Version: broker.MinVersion}
 	if !m.Spec.secured() {
 		return k

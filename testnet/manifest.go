@@ -37,6 +37,8 @@ type Manifest struct {
 	Channels         []Channel `json:"channels"`
 	// Notes tell where the network differs from what was asked for.
 	Notes []string `json:"notes,omitempty"`
+	// Clone says what network this one has the shape of.
+	Clone *CloneInfo `json:"clone,omitempty"`
 
 	password string // of the orderers at the brokers, while the network is made
 }
@@ -65,12 +67,23 @@ type Channel struct {
 	// Creator is an admin who may create it, Client a member who may write to it.
 	Creator Identity `json:"creator"`
 	Client  Identity `json:"client"`
+	// Signers sign the creation besides, where it says more than who is in it.
+	Signers []Identity `json:"signers,omitempty"`
+	// Config is the configuration that it is updated to once it is created, ""
+	// if its creation says everything.
+	Config string `json:"config,omitempty"`
 }
 
 // Identity is an MSP folder.
 type Identity struct {
 	MSPID  string `json:"msp_id"`
 	MSPDir string `json:"msp_dir"`
+}
+
+// Exists tells whether there is a network in dir.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, manifestFile))
+	return err == nil
 }
 
 func readManifest(dir string) (*Manifest, error) {

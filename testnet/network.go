@@ -164,6 +164,9 @@ func (n *Network) startAll(ctx context.Context, names []string, say func(string)
 // Kafka: a node that lacks the type change gets it from there only. A ledger
 // that is absent or cannot be read counts as yes.
 func (n *Network) needsKafka() bool {
+	if !n.Manifest.Spec.ordersByKafka() {
+		return false
+	}
 	for _, node := range n.LedgerNodes() {
 		for _, channel := range n.channelNames() {
 			if validate.ReadLedger(node.Name, node.LedgerDir, channel).Type != "etcdraft" {

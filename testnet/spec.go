@@ -10,7 +10,9 @@ import (
 	"unicode"
 
 	"raftmig/fabricops/inventory"
+	"raftmig/orderer/channelconfig"
 	"raftmig/orderer/localconfig"
+	"raftmig/testnet/clone"
 )
 
 // Spec says what network is wanted. Zero values take the defaults of
@@ -22,7 +24,9 @@ type Spec struct {
 	Orderers      int      `json:"orderers"`       // 1 to 9, default 3
 	OrdererOrgs   int      `json:"orderer_orgs"`   // default 1
 	AppOrgs       int      `json:"app_orgs"`       // default 1
-	Brokers       int      `json:"brokers"`        // 1 to 9, default 4
+	Brokers       int      `json:"brokers"`        // 1 to 9, default 4; none with ConsensusRaft
+	// Consensus is ConsensusKafka (default) or ConsensusRaft.
+	Consensus string `json:"consensus,omitempty"`
 	// Kafka is KafkaEmbedded (default) or KafkaApache.
 	Kafka string `json:"kafka"`
 	// ZooKeeper, Replication (default.replication.factor, N) and MinISR
@@ -66,7 +70,16 @@ type Spec struct {
 	// Raft are the options that the runbook writes into the channels. The default
 	// is quick elections: a tick of 100ms, 10 ticks.
 	Raft inventory.Raft `json:"raft"`
+
+	shape      *clone.Shape // of a network that is cloned
+	clonedFrom []string
 }
+
+// What orders transactions at first.
+const (
+	ConsensusKafka = channelconfig.ConsensusKafka
+	ConsensusRaft  = channelconfig.ConsensusEtcdRaft
+)
 
 // What the brokers are.
 const (
@@ -108,8 +121,11 @@ func (s Spec) withDefaults(name string) Spec {
 	orDefault(&s.Orderers, 3)
 	orDefault(&s.OrdererOrgs, 1)
 	orDefault(&s.AppOrgs, 1)
-	orDefault(&s.Brokers, 4)
-	orDefault(&s.Kafka, KafkaEmbedded)
+	orDefault(&s.Consensus, ConsensusKafka)
+	if s.ordersByKafka() {
+		orDefault(&s.Brokers, 4)
+		orDefault(&s.Kafka, KafkaEmbedded)
+	}
 	if s.Kafka == KafkaApache {
 		orDefault(&s.ZooKeeper, 3)
 		orDefault(&s.Replication, 3)
@@ -132,6 +148,10 @@ func orDefault[T comparable](v *T, fallback T) {
 	}
 }
 
+// ordersByKafka tells whether the network begins with Kafka. Manifests of older
+// versions do not say.
+func (s *Spec) ordersByKafka() bool { return s.Consensus != ConsensusRaft }
+
 // nodeOUs tells whether certificates carry roles.
 func (s *Spec) nodeOUs() bool { return s.Capability != "V1_4_2" && !s.AdminCerts }
 
@@ -141,6 +161,9 @@ func (s *Spec) validate() error {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if !networkName.MatchString(s.Name) {
 		bad("network name %q: use up to 64 letters, digits, dots, dashes and underscores", s.Name)
+	}
+	if s.Consensus != ConsensusKafka && s.Consensus != ConsensusRaft {
+		bad("consensus %q: %s or %s", s.Consensus, ConsensusKafka, ConsensusRaft)
 	}
 	if err := inventory.ValidChannel(s.SystemChannel); err != nil {
 		bad("system channel: %w", err)
@@ -163,20 +186,22 @@ func (s *Spec) validate() error {
 			bad("%d %s: %d to %d are possible", n, what, low, high)
 		}
 	}
-	if s.CryptoConfig == "" {
+	if s.CryptoConfig == "" && s.shape == nil {
 		between("orderers", s.Orderers, 1, maxOrderers)
 		between("orderer organizations", s.OrdererOrgs, 1, min(maxOrgs, max(s.Orderers, 1)))
 		between("application organizations", s.AppOrgs, 1, maxOrgs)
 	}
-	between("brokers", s.Brokers, 1, maxBrokers)
-	errs = append(errs, s.validateKafka())
+	if s.ordersByKafka() {
+		between("brokers", s.Brokers, 1, maxBrokers)
+		errs = append(errs, s.validateKafka())
+	}
 	if s.BatchTimeout <= 0 {
 		bad("batch timeout %v: it must be positive", s.BatchTimeout)
 	}
 	if s.Acknowledge != localconfig.AcknowledgeAtSubmission && s.Acknowledge != localconfig.AcknowledgeAtCommit {
 		bad("acknowledge %q: submission or commit", s.Acknowledge)
 	}
-	if s.Capability != "V1_4_2" && s.Capability != "V1_4_3" {
+	if s.shape == nil && s.Capability != "V1_4_2" && s.Capability != "V1_4_3" {
 		bad("capability %q: V1_4_2 or V1_4_3", s.Capability)
 	}
 	if s.BasePort < 0 || s.BasePort > 65535-maxPorts || (s.BasePort > 0 && s.BasePort < 1024) {
@@ -202,7 +227,7 @@ func (s *Spec) warnings() []string {
 	case s.Orderers%2 == 0:
 		w = append(w, fmt.Sprintf("%d orderers: an even number of consenters survives no more losses than %d would", s.Orderers, s.Orderers-1))
 	}
-	if s.Brokers < 4 {
+	if s.ordersByKafka() && s.Brokers < 4 {
 		w = append(w, fmt.Sprintf("%d brokers: Fabric's guide asks for 4, so that channels can be created while one is down", s.Brokers))
 	}
 	return w

@@ -134,6 +134,14 @@ func (o organization) ordererDir() string {
 }
 func (o organization) peerDir() string { return path.Join(cryptoDir, "peerOrganizations", o.domain) }
 
+// adminOf and user are members of the organization in its folder.
+func (o organization) adminOf(dir string) Identity {
+	return Identity{o.mspID, path.Join(dir, "users", "Admin@"+o.domain, "msp")}
+}
+func (o organization) user(dir string) Identity {
+	return Identity{o.mspID, path.Join(dir, "users", "User1@"+o.domain, "msp")}
+}
+
 func (n ordererNode) cryptoDir() string { return path.Join(n.org.ordererDir(), "orderers", n.cn) }
 func nodeDir(name string) string        { return path.Join("orderers", name) }
 func createTxFile(channel string) string {

@@ -81,12 +81,12 @@ var forbiddenImports = map[string]bool{
 // pure packages: no clock, no disk, no network, no chance. Listed with
 // everything below them, except the prefixes in impure.
 var pure = []string{
-	"runbook", "tui/present",
+	"runbook", "tui/present", "testnet/clone",
 	"orderer/protoutil", "orderer/capabilities", "orderer/msp", "orderer/policies", "orderer/configtx",
 	"orderer/channelconfig", "orderer/raftmetadata", "orderer/blockcutter", "orderer/msgprocessor",
 }
 
-var impure = []string{"runbook/internal/feed", "runbook/journal", "runbook/driver", "runbook/remote", "orderer/msp/mspdir"}
+var impure = []string{"testnet/clone/source", "runbook/internal/feed", "runbook/journal", "runbook/driver", "runbook/remote", "orderer/msp/mspdir"}
 
 type pkg struct {
 	ImportPath string

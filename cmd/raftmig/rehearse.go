@@ -52,6 +52,9 @@ signed transactions on it and opens the runbook, the same that a real network
 gets. Afterwards it reads the ledgers of all nodes and counts what was
 acknowledged, committed, lost or doubled.
 
+With --dir of a network that "raftmig testnet init" or "raftmig testnet clone"
+made, it is rehearsed on that one.
+
 With --headless nobody is asked. With --json, and always without a terminal, one
 JSON document goes to standard output and everything else to standard error.
 
@@ -60,6 +63,7 @@ transactions missing or doubled; 2 wrong input; 3 rolled back by itself; 4 the
 run has not ended (--resume goes on).`,
 		Example: `  raftmig rehearse
   raftmig rehearse --dir net --orderers 5 --channels 20 --keep
+  raftmig testnet clone --config raftmig.yaml --dir twin && raftmig rehearse --dir twin
   raftmig rehearse --dir net --abort-at switch     # practise the way back
   raftmig rehearse --dir net --resume              # then migrate it
   raftmig rehearse --headless --json --transactions 500 > result.json`,
@@ -67,7 +71,7 @@ run has not ended (--resume goes on).`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.rehearse(cmd) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.dir, "dir", "", "folder of the network; new or empty, unless --resume (default: a temporary one)")
+	fl.StringVar(&f.dir, "dir", "", "folder of the network: new or empty, or one of 'testnet init' or 'testnet clone' (default: a temporary one)")
 	fl.IntVar(&f.transactions, "transactions", 200, "signed transactions: most before the run, some after it")
 	fl.IntVar(&f.size, "size", 1024, "payload of a transaction in bytes")
 	fl.StringVar(&f.abortAt, "abort-at", "", "practise the way back after this phase: maintenance, backup, switch or restart")
@@ -107,6 +111,9 @@ func (f *rehearseFlags) rehearse(cmd *cobra.Command) (err error) {
 	spec, err := f.shape.resolve(cmd)
 	if err != nil {
 		return err
+	}
+	if given := f.shape.given(cmd); len(given) > 0 && !f.resume && f.dir != "" && testnet.Exists(f.dir) {
+		return withCode(exitUsage, fmt.Errorf("%s holds a network already, which %s cannot change", f.dir, strings.Join(given, ", ")))
 	}
 	m := f.show.mode(true)
 	if m == modeHeadless {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"raftmig/testnet"
 )
@@ -27,6 +28,21 @@ func (f *specFlags) add(cmd *cobra.Command) {
 	fl.StringSliceVar(&f.names, "channel-names", nil, "names of the application channels, in place of --channels")
 	fl.StringVar(&s.SystemChannel, "system-channel", "syschannel", "name of the system channel")
 	fl.IntVar(&s.Brokers, "brokers", 4, "Kafka brokers, 1 to 9")
+	fl.DurationVar(&s.BatchTimeout, "batch-timeout", 200*time.Millisecond, "BatchTimeout of the channels")
+	fl.Uint32Var(&s.MaxMessageCount, "max-message-count", 500, "BatchSize.MaxMessageCount of the channels")
+	fl.StringVar(&s.Capability, "capability", "V1_4_3", "channel capability: V1_4_2 or V1_4_3")
+	fl.BoolVar(&s.AdminCerts, "admincerts", false, "list admins in the MSPs, without NodeOUs")
+	fl.StringVar(&s.CryptoConfig, "crypto-config", "", "your crypto-config.yaml, in place of a generated one")
+	fl.StringVar(&s.Configtx, "configtx", "", "your configtx.yaml, in place of a generated one")
+	fl.StringVar(&s.GenesisProfile, "genesis-profile", "", "profile of the system channel in your configtx.yaml (default: the only one)")
+	fl.StringSliceVar(&s.ChannelProfiles, "channel-profiles", nil, "profiles that the channels are created from in turn (default: all)")
+	addKafkaFlags(cmd, s)
+	addProgramFlags(cmd, s)
+}
+
+// addKafkaFlags adds the flags that say what the brokers are.
+func addKafkaFlags(cmd *cobra.Command, s *testnet.Spec) {
+	fl := cmd.Flags()
 	fl.StringVar(&s.Kafka, "kafka", testnet.KafkaEmbedded, "embedded, or apache: Apache Kafka and ZooKeeper, a JVM for each node")
 	fl.StringVar(&s.KafkaHome, "kafka-home", "", "an installation of Apache Kafka 3.9, for --kafka apache (default: that of 'make kafka')")
 	fl.BoolVar(&s.KafkaTLS, "kafka-tls", false, "TLS between orderers and brokers, both ways, for --kafka apache")
@@ -34,18 +50,40 @@ func (f *specFlags) add(cmd *cobra.Command) {
 	fl.IntVar(&s.ZooKeeper, "zookeeper", 3, "ZooKeeper nodes, for --kafka apache: 3, 5 or 7")
 	fl.IntVar(&s.Replication, "replication-factor", 3, "default.replication.factor N, for --kafka apache: below the number of brokers")
 	fl.IntVar(&s.MinISR, "min-isr", 2, "min.insync.replicas M, for --kafka apache: 1 < M < N")
-	fl.DurationVar(&s.BatchTimeout, "batch-timeout", 200*time.Millisecond, "BatchTimeout of the channels")
-	fl.Uint32Var(&s.MaxMessageCount, "max-message-count", 500, "BatchSize.MaxMessageCount of the channels")
+}
+
+// addProgramFlags adds the flags that say what the nodes run, and where.
+func addProgramFlags(cmd *cobra.Command, s *testnet.Spec) {
+	fl := cmd.Flags()
 	fl.StringVar(&s.Acknowledge, "acknowledge", "submission", "when orderers of ours answer SUCCESS on Raft: submission, as Fabric's, or commit")
-	fl.StringVar(&s.Capability, "capability", "V1_4_3", "channel capability: V1_4_2 or V1_4_3")
-	fl.BoolVar(&s.AdminCerts, "admincerts", false, "list admins in the MSPs, without NodeOUs")
-	fl.StringVar(&s.CryptoConfig, "crypto-config", "", "your crypto-config.yaml, in place of a generated one")
-	fl.StringVar(&s.Configtx, "configtx", "", "your configtx.yaml, in place of a generated one")
-	fl.StringVar(&s.GenesisProfile, "genesis-profile", "", "profile of the system channel in your configtx.yaml (default: the only one)")
-	fl.StringSliceVar(&s.ChannelProfiles, "channel-profiles", nil, "profiles that the channels are created from in turn (default: all)")
 	fl.StringVar(&s.OrdererBin, "orderer-bin", "", "a Fabric orderer (1.4.2 to 2.5) to run in place of raftmig's")
 	fl.StringSliceVar(&s.OrdererBinNodes, "orderer-bin-nodes", nil, "nodes that run --orderer-bin (default: all)")
 	fl.IntVar(&s.BasePort, "base-port", 0, "first of a row of ports (default: free ones are found)")
+}
+
+// given are the flags of f that were set on the command line.
+func (f *specFlags) given(cmd *cobra.Command) []string {
+	var names []string
+	all := &cobra.Command{}
+	(&specFlags{}).add(all)
+	all.Flags().VisitAll(func(flag *pflag.Flag) {
+		if cmd.Flags().Changed(flag.Name) {
+			names = append(names, "--"+flag.Name)
+		}
+	})
+	return names
+}
+
+// withoutApache clears what belongs to a real Kafka only, except what was set.
+func withoutApache(cmd *cobra.Command, s *testnet.Spec) {
+	if s.Kafka == testnet.KafkaApache {
+		return
+	}
+	for name, value := range map[string]*int{"zookeeper": &s.ZooKeeper, "replication-factor": &s.Replication, "min-isr": &s.MinISR} {
+		if !cmd.Flags().Changed(name) {
+			*value = 0
+		}
+	}
 }
 
 // resolve returns the spec, or what is wrong with the flags. In a Spec zero
@@ -78,13 +116,7 @@ func (f *specFlags) resolve(cmd *cobra.Command) (testnet.Spec, error) {
 		return testnet.Spec{}, withCode(exitUsage, errors.Join(errs...))
 	}
 	s := f.spec
-	if s.Kafka != testnet.KafkaApache {
-		for name, value := range map[string]*int{"zookeeper": &s.ZooKeeper, "replication-factor": &s.Replication, "min-isr": &s.MinISR} {
-			if !cmd.Flags().Changed(name) {
-				*value = 0
-			}
-		}
-	}
+	withoutApache(cmd, &s)
 	s.Channels = f.names
 	if len(f.names) == 0 {
 		s.Channels = make([]string, f.count)

@@ -25,13 +25,14 @@ func newTestnetCommand() *cobra.Command {
 as processes of their own, which outlive this command. Everything is in one
 folder. Several networks can run side by side.`,
 		Example: `  raftmig testnet init --dir net --orderers 3 --channels 2
+  raftmig testnet clone --config raftmig.yaml --dir twin
   raftmig testnet up --dir net
   raftmig testnet load --dir net --transactions 500
   raftmig testnet status --dir net
   raftmig testnet down --dir net`,
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(newTestnetInitCommand(), newTestnetUpCommand(), newTestnetDownCommand(), newTestnetStatusCommand(),
+	cmd.AddCommand(newTestnetInitCommand(), newTestnetCloneCommand(), newTestnetUpCommand(), newTestnetDownCommand(), newTestnetStatusCommand(),
 		newTestnetLoadCommand(), newTestnetValidateCommand(), newTestnetFaultCommand())
 	return cmd
 }

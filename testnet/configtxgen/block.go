@@ -54,6 +54,19 @@ func GenesisBlock(p *Profile, channelID string, o Options) (*cb.Block, error) {
 	if err != nil {
 		return nil, err
 	}
+	return e.genesisBlock(group, channelID)
+}
+
+// GenesisBlockOf makes block 0 of a channel with a configuration that exists
+// already, such as that of another network. Its versions should be 0.
+func GenesisBlockOf(group *cb.ConfigGroup, channelID string, o Options) (*cb.Block, error) {
+	if err := CheckChannelID(channelID); err != nil {
+		return nil, err
+	}
+	return newEncoder(o).genesisBlock(group, channelID)
+}
+
+func (e *encoder) genesisBlock(group *cb.ConfigGroup, channelID string) (*cb.Block, error) {
 	nonce := make([]byte, 24)
 	if _, err := io.ReadFull(e.Rand, nonce); err != nil {
 		return nil, fmt.Errorf("making a nonce: %w", err)

@@ -3,6 +3,8 @@ package configtxgen
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/golang/protobuf/proto"
 	"github.com/hyperledger/fabric-config/configtx"
@@ -50,6 +52,37 @@ func CreateChannelTx(p, base *Profile, channelID string, o Options) (*cb.Envelop
 			return nil, err
 		}
 	}
+	return e.creation(channelID, p.Consortium, template, group)
+}
+
+// CreateChannelTxOf makes the unsigned transaction that creates a channel with
+// the configuration group through the system channel whose configuration is
+// system; the versions of both are 0. Whatever differs from the system channel
+// is part of the transaction and needs the signatures that guard it there.
+func CreateChannelTxOf(group, system *cb.ConfigGroup, channelID string, o Options) (*cb.Envelope, error) {
+	if err := CheckChannelID(channelID); err != nil {
+		return nil, err
+	}
+	c := &cb.Consortium{}
+	if err := proto.Unmarshal(group.GetValues()[channelconfig.ConsortiumKey].GetValue(), c); err != nil {
+		return nil, fmt.Errorf("decoding the consortium: %w", err)
+	}
+	p := &Profile{Consortium: c.Name, Application: &Application{}}
+	for _, name := range slices.Sorted(maps.Keys(group.GetGroups()[channelconfig.ApplicationGroup].GetGroups())) {
+		p.Application.Organizations = append(p.Application.Organizations, &Organization{Name: name})
+	}
+	template, err := creationTemplate(p, system)
+	if err != nil {
+		return nil, err
+	}
+	// Without policies of its own the new group may define all of them, whatever
+	// the capability says of the creation policy (spec 7.3).
+	template.Groups[channelconfig.ApplicationGroup].Policies = nil
+	return newEncoder(o).creation(channelID, c.Name, template, group)
+}
+
+// creation makes the transaction that leads from template to group.
+func (e *encoder) creation(channelID, consortium string, template, group *cb.ConfigGroup) (*cb.Envelope, error) {
 	update, err := computeUpdate(channelID, template, group)
 	if err != nil {
 		return nil, err
@@ -61,7 +94,7 @@ func CreateChannelTx(p, base *Profile, channelID string, o Options) (*cb.Envelop
 		update.WriteSet.Values = map[string]*cb.ConfigValue{}
 	}
 	update.ReadSet.Values[channelconfig.ConsortiumKey] = &cb.ConfigValue{}
-	update.WriteSet.Values[channelconfig.ConsortiumKey] = &cb.ConfigValue{Value: protoutil.MustMarshal(&cb.Consortium{Name: p.Consortium})}
+	update.WriteSet.Values[channelconfig.ConsortiumKey] = &cb.ConfigValue{Value: protoutil.MustMarshal(&cb.Consortium{Name: consortium})}
 	return e.updateEnvelope(update)
 }
 

@@ -19,6 +19,8 @@ import (
 
 // Options say what is rehearsed.
 type Options struct {
+	// Dir is the network's folder: a network that was made or cloned and has no
+	// run yet is taken as it is, an empty or absent folder gets one of Spec.
 	Dir  string
 	Spec testnet.Spec
 	// Transactions are sent in all: four fifths before the run, the rest after
@@ -46,18 +48,24 @@ type Rehearsal struct {
 // Say is told what is being done; it is called one at a time.
 type Say func(text string)
 
-// Prepare makes the network, or opens it where a rehearsal is resumed, starts
+// Prepare makes the network, or opens the one that is in Dir already, starts
 // it, creates its channels and puts the transactions on it. While a run has not
 // ended it only opens the network: which nodes are to run is then the run's
 // business.
 func Prepare(ctx context.Context, o Options, say Say) (*Rehearsal, error) {
 	r := &Rehearsal{opts: o}
 	var err error
-	if o.Resume {
+	switch {
+	case o.Resume:
 		if r.Net, err = testnet.Open(o.Dir); err == nil {
 			err = r.resume()
 		}
-	} else {
+	case testnet.Exists(o.Dir):
+		say("taking the network in " + o.Dir)
+		if r.Net, err = testnet.Open(o.Dir); err == nil {
+			err = r.fresh()
+		}
+	default:
 		say("making the network in " + o.Dir)
 		r.Net, err = testnet.Init(o.Dir, o.Spec)
 	}
@@ -93,6 +101,20 @@ func lastRun(f runner.Folder) (*runbook.Snapshot, error) {
 	}
 	s, err := f.Read(last)
 	return &s, err
+}
+
+// fresh refuses a network that is there for anything but its first rehearsal.
+func (r *Rehearsal) fresh() error {
+	s, err := lastRun(r.Folder())
+	switch {
+	case err != nil:
+		return err
+	case s != nil:
+		return fmt.Errorf("%s has been rehearsed on: --resume goes on with it", r.Net.Dir)
+	case r.Net.Manifest.Spec.Consensus == testnet.ConsensusRaft:
+		return fmt.Errorf("%s begins on Raft: there is nothing to migrate", r.Net.Dir)
+	}
+	return nil
 }
 
 // resume finds out what is left to do in a network.

@@ -1,0 +1,263 @@
+package testnet
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"time"
+
+	cb "github.com/hyperledger/fabric-protos-go/common"
+	mspproto "github.com/hyperledger/fabric-protos-go/msp"
+
+	"raftmig/orderer/channelconfig"
+	"raftmig/orderer/msp"
+	"raftmig/orderer/msp/mspdir"
+	"raftmig/orderer/policies"
+	"raftmig/testnet/clone"
+	"raftmig/testnet/configtxgen"
+	"raftmig/testnet/cryptogen"
+)
+
+// CloneInfo says what a network was cloned from.
+type CloneInfo struct {
+	From []string `json:"from"`
+	// NotKept says in sentences what differs from the original.
+	NotKept []string `json:"not_kept"`
+}
+
+// Clone makes a network of the given shape in dir, as Init does for a spec.
+// From names where the shape comes from. Of s only what the shape does not say
+// counts: names, the kind of Kafka, the programs that run, ports, Raft options.
+func Clone(dir string, s Spec, shape *clone.Shape, from []string) (*Network, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkEmpty(dir); err != nil {
+		return nil, err
+	}
+	settings, err := shape.Settings()
+	if err != nil {
+		return nil, err
+	}
+	s.shape = shape
+	s.Consensus, s.SystemChannel, s.Channels = shape.Consensus, shape.SystemChannel, append([]string{}, shape.Channels...)
+	s.Orderers, s.Brokers, s.OrdererOrgs, s.AppOrgs = len(shape.Orderers), shape.Brokers, 0, 0
+	for _, o := range shape.Orgs {
+		if o.Orders {
+			s.OrdererOrgs++
+		} else {
+			s.AppOrgs++
+		}
+	}
+	if s.BatchTimeout, err = time.ParseDuration(settings.BatchTimeout); err != nil {
+		return nil, fmt.Errorf("the batch timeout of %s: %w", shape.SystemChannel, err)
+	}
+	s.MaxMessageCount = settings.MaxMessageCount
+	s = s.withDefaults(nameFrom(filepath.Base(dir)))
+	s.Capability = "" // those of each channel are in its configuration
+	s.clonedFrom = from
+	return s.init(dir)
+}
+
+// clonedTopology has organizations that own orderers among the orderer
+// organizations, whatever else they do.
+func clonedTopology(shape *clone.Shape) *topology {
+	c := &cryptogen.Config{}
+	t := &topology{crypto: c}
+	specs := map[int][]cryptogen.NodeSpec{}
+	for _, o := range shape.Orderers {
+		org := shape.Orgs[o.Org]
+		specs[o.Org] = append(specs[o.Org], cryptogen.NodeSpec{Hostname: o.Name, CommonName: o.CommonName, SANS: []string{"localhost", host}})
+		t.orderers = append(t.orderers, ordererNode{name: o.Name, cn: o.CommonName, org: organization{name: org.MSPID, mspID: org.MSPID, domain: org.Domain}})
+	}
+	for i, o := range shape.Orgs {
+		org := organization{name: o.MSPID, mspID: o.MSPID, domain: o.Domain}
+		spec := cryptogen.OrgSpec{Name: o.MSPID, Domain: o.Domain, EnableNodeOUs: o.NodeOUs}
+		if o.Orders {
+			spec.Specs = specs[i]
+			t.ordererOrgs = append(t.ordererOrgs, org)
+			c.OrdererOrgs = append(c.OrdererOrgs, spec)
+			continue
+		}
+		org.users = 1
+		spec.Users.Count = 1
+		t.appOrgs = append(t.appOrgs, org)
+		c.PeerOrgs = append(c.PeerOrgs, spec)
+	}
+	return t
+}
+
+// writeClone writes the genesis block and the creations of a clone. It returns
+// the largest AbsoluteMaxBytes of blocks.
+func (m *Manifest) writeClone(dir string, t *topology) (uint32, error) {
+	shape := m.Spec.shape
+	m.Clone = &CloneInfo{From: m.Spec.clonedFrom, NotKept: slices.Clone(shape.NotKept)}
+	material, err := m.cloneMaterial(dir, t)
+	if err != nil {
+		return 0, err
+	}
+	groups, err := shape.Groups(*material)
+	if err != nil {
+		return 0, err
+	}
+	system := groups[shape.SystemChannel]
+	block, err := configtxgen.GenesisBlockOf(system, shape.SystemChannel, configtxgen.Options{})
+	if err != nil {
+		return 0, fmt.Errorf("making the genesis block: %w", err)
+	}
+	if err := writeProto(dir, genesisFile, block); err != nil {
+		return 0, err
+	}
+	if _, err := channelconfig.NewBundle(shape.SystemChannel, &cb.Config{ChannelGroup: system}); err != nil {
+		return 0, fmt.Errorf("the cloned configuration of channel %s is not valid: %w", shape.SystemChannel, err)
+	}
+	members := t.members()
+	for _, name := range shape.Channels {
+		c := Channel{Name: name, CreateTx: createTxFile(name)}
+		first, whole := clone.AtCreation(groups[name], system)
+		tx, err := configtxgen.CreateChannelTxOf(first, system, name, configtxgen.Options{})
+		if err != nil {
+			return 0, fmt.Errorf("making the creation of channel %s: %w", name, err)
+		}
+		if !whole {
+			c.Config = path.Join("channels", name+".config")
+			if err := writeProto(dir, c.Config, &cb.Config{ChannelGroup: groups[name]}); err != nil {
+				return 0, err
+			}
+		}
+		if err := writeProto(dir, c.CreateTx, tx); err != nil {
+			return 0, err
+		}
+		if err := m.chooseIdentities(dir, &c, groups[name], members); err != nil {
+			return 0, fmt.Errorf("channel %s: %w", name, err)
+		}
+		m.Channels = append(m.Channels, c)
+	}
+	settings, err := shape.Settings()
+	return settings.AbsoluteMaxBytes, err
+}
+
+// member is an organization with the identities that were made for it.
+type member struct {
+	admin, user Identity // user is the admin where there is no other
+}
+
+// members are all organizations by MSP ID.
+func (t *topology) members() map[string]member {
+	all := map[string]member{}
+	for _, o := range t.ordererOrgs {
+		a := o.adminOf(o.ordererDir())
+		all[o.mspID] = member{a, a}
+	}
+	for _, o := range t.appOrgs {
+		all[o.mspID] = member{o.adminOf(o.peerDir()), o.user(o.peerDir())}
+	}
+	return all
+}
+
+// cloneMaterial reads the keys' public halves and gives out addresses.
+func (m *Manifest) cloneMaterial(dir string, t *topology) (*clone.Material, error) {
+	_, brokers := m.addresses()
+	out := &clone.Material{MSPs: map[string]*mspproto.MSPConfig{}, Brokers: brokers}
+	load := func(o organization, folder string) (err error) {
+		out.MSPs[o.mspID], err = mspdir.Load(filepath.Join(dir, filepath.FromSlash(folder), "msp"), o.mspID)
+		return err
+	}
+	var errs []error
+	for _, o := range t.ordererOrgs {
+		errs = append(errs, load(o, o.ordererDir()))
+	}
+	for _, o := range t.appOrgs {
+		errs = append(errs, load(o, o.peerDir()))
+	}
+	for _, o := range m.Orderers {
+		cert, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(o.Crypto), "tls", "server.crt"))
+		errs = append(errs, err)
+		out.Orderers = append(out.Orderers, clone.Endpoint{Host: host, Port: uint32(o.Port), ServerCert: cert, ClientCert: cert})
+	}
+	return out, errors.Join(errs...)
+}
+
+// chooseIdentities finds who creates a channel and who may write to it: the
+// first that its policy lets, users before admins. What the policies ask for and the
+// clone cannot give is noted.
+func (m *Manifest) chooseIdentities(dir string, c *Channel, group *cb.ConfigGroup, members map[string]member) error {
+	bundle, err := channelconfig.NewBundle(c.Name, &cb.Config{ChannelGroup: group})
+	if err != nil {
+		return fmt.Errorf("the cloned configuration is not valid: %w", err)
+	}
+	application, _ := bundle.ApplicationConfig()
+	orderer, _ := bundle.OrdererConfig()
+	var users, admins []Identity
+	orgs := application.Organizations()
+	for _, name := range slices.Sorted(maps.Keys(orgs)) {
+		users = append(users, members[orgs[name].MSPID()].user)
+		admins = append(admins, members[orgs[name].MSPID()].admin)
+	}
+	owners := orderer.Organizations()
+	for _, name := range slices.Sorted(maps.Keys(owners)) {
+		if a := members[owners[name].MSPID()].admin; !slices.Contains(admins, a) {
+			admins = append(admins, a)
+		}
+	}
+	c.Creator, c.Signers = admins[0], admins[1:]
+	for _, id := range append(slices.Clone(users), admins...) {
+		if satisfies(dir, bundle, policies.ChannelWriters, id) == nil {
+			c.Client = id
+			break
+		}
+	}
+	if c.Client == (Identity{}) {
+		c.Client = c.Creator
+		m.notKept("channel %s: nobody who was made for the clone satisfies its Writers policy, so it takes no transactions", c.Name)
+	}
+	if err := satisfies(dir, bundle, policies.ChannelOrdererAdmins, m.ordererAdmins(orderer, members)...); err != nil {
+		m.notKept("channel %s: the admins who were made for the clone do not satisfy /Channel/Orderer/Admins, so it cannot be migrated: %v", c.Name, err)
+	}
+	return nil
+}
+
+func (m *Manifest) notKept(format string, args ...any) {
+	m.Clone.NotKept = append(m.Clone.NotKept, fmt.Sprintf(format, args...))
+}
+
+func (m *Manifest) ordererAdmins(orderer channelconfig.Orderer, members map[string]member) []Identity {
+	var out []Identity
+	for _, o := range orderer.Organizations() {
+		out = append(out, members[o.MSPID()].admin)
+	}
+	return out
+}
+
+// satisfies returns why identities together do not satisfy a policy.
+func satisfies(dir string, bundle *channelconfig.Bundle, policy string, ids ...Identity) error {
+	p, ok := bundle.PolicyManager().GetPolicy(policy)
+	if !ok {
+		return fmt.Errorf("there is no policy %s", policy)
+	}
+	var known []msp.Identity
+	for _, id := range ids {
+		signer, err := mspdir.LoadSigner(filepath.Join(dir, filepath.FromSlash(id.MSPDir)), id.MSPID)
+		if err != nil {
+			return err
+		}
+		serialized, err := signer.Serialize()
+		if err != nil {
+			return err
+		}
+		identity, err := bundle.MSPManager().DeserializeIdentity(serialized)
+		if err == nil {
+			err = identity.Validate()
+		}
+		if err != nil {
+			return fmt.Errorf("the channel does not accept %s: %w", path.Base(path.Dir(id.MSPDir)), err)
+		}
+		known = append(known, identity)
+	}
+	return p.EvaluateIdentities(known)
+}
