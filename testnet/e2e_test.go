@@ -65,10 +65,16 @@ const limit = 2 * time.Minute
 // running makes and starts a network and takes it down at the end.
 func running(t *testing.T, s Spec) (context.Context, *Network) {
 	t.Helper()
+	return started(t, s, Init)
+}
+
+// started is running for any way to make a network.
+func started(t *testing.T, s Spec, create func(dir string, s Spec) (*Network, error)) (context.Context, *Network) {
+	t.Helper()
 	s.Program = program(t)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
-	n, err := Init(filepath.Join(t.TempDir(), "net"), s)
+	n, err := create(filepath.Join(t.TempDir(), "net"), s)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
