@@ -27,8 +27,8 @@ const (
 	lookTimeout = 5 * time.Second
 )
 
-// CreateChannels creates the application channels that are not there yet and
-// returns when every orderer serves all of them. The time that it may take is
+// CreateChannels creates the application channels that are not there yet, or
+// has all orderers join them where there is no system channel, and returns when every orderer serves all of them. The time that it may take is
 // that of ctx. progress may be nil.
 func (n *Network) CreateChannels(ctx context.Context, progress func(text string)) error {
 	say := serial(progress)
@@ -64,7 +64,16 @@ func (n *Network) createChannel(ctx context.Context, pool *dial.Pool, c Channel)
 		_, err := look.Newest(ctx, node, c.Name)
 		return err
 	}
-	if exists(nodes[0]) != nil {
+	if c.Genesis != "" {
+		for _, o := range n.Manifest.Orderers {
+			if exists(o.Name) == nil {
+				continue
+			}
+			if err := n.join(ctx, o, c); err != nil {
+				return err
+			}
+		}
+	} else if exists(nodes[0]) != nil {
 		env, err := n.creation(c)
 		if err != nil {
 			return err

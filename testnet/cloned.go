@@ -45,6 +45,7 @@ func Clone(dir string, s Spec, shape *clone.Shape, from []string) (*Network, err
 		return nil, err
 	}
 	s.shape = shape
+	s.NoSystemChannel = shape.SystemChannel == ""
 	s.Consensus, s.SystemChannel, s.Channels = shape.Consensus, shape.SystemChannel, append([]string{}, shape.Channels...)
 	s.Orderers, s.Brokers, s.OrdererOrgs, s.AppOrgs = len(shape.Orderers), shape.Brokers, 0, 0
 	for _, o := range shape.Orgs {
@@ -106,31 +107,23 @@ func (m *Manifest) writeClone(dir string, t *topology) (uint32, error) {
 		return 0, err
 	}
 	system := groups[shape.SystemChannel]
-	block, err := configtxgen.GenesisBlockOf(system, shape.SystemChannel, configtxgen.Options{})
-	if err != nil {
-		return 0, fmt.Errorf("making the genesis block: %w", err)
-	}
-	if err := writeProto(dir, genesisFile, block); err != nil {
-		return 0, err
-	}
-	if _, err := channelconfig.NewBundle(shape.SystemChannel, &cb.Config{ChannelGroup: system}); err != nil {
-		return 0, fmt.Errorf("the cloned configuration of channel %s is not valid: %w", shape.SystemChannel, err)
+	if system != nil {
+		if err := writeGenesis(dir, genesisFile, shape.SystemChannel, system); err != nil {
+			return 0, err
+		}
+		if _, err := channelconfig.NewBundle(shape.SystemChannel, &cb.Config{ChannelGroup: system}); err != nil {
+			return 0, fmt.Errorf("the cloned configuration of channel %s is not valid: %w", shape.SystemChannel, err)
+		}
 	}
 	members := t.members()
 	for _, name := range shape.Channels {
-		c := Channel{Name: name, CreateTx: createTxFile(name)}
-		first, whole := clone.AtCreation(groups[name], system)
-		tx, err := configtxgen.CreateChannelTxOf(first, system, name, configtxgen.Options{})
+		c := m.channel(name)
+		if system == nil {
+			err = writeGenesis(dir, c.Genesis, name, groups[name])
+		} else {
+			err = c.writeCreation(dir, groups[name], system)
+		}
 		if err != nil {
-			return 0, fmt.Errorf("making the creation of channel %s: %w", name, err)
-		}
-		if !whole {
-			c.Config = path.Join("channels", name+".config")
-			if err := writeProto(dir, c.Config, &cb.Config{ChannelGroup: groups[name]}); err != nil {
-				return 0, err
-			}
-		}
-		if err := writeProto(dir, c.CreateTx, tx); err != nil {
 			return 0, err
 		}
 		if err := m.chooseIdentities(dir, &c, groups[name], members); err != nil {
@@ -140,6 +133,29 @@ func (m *Manifest) writeClone(dir string, t *topology) (uint32, error) {
 	}
 	settings, err := shape.Settings()
 	return settings.AbsoluteMaxBytes, err
+}
+
+func writeGenesis(dir, file, channel string, group *cb.ConfigGroup) error {
+	block, err := configtxgen.GenesisBlockOf(group, channel, configtxgen.Options{})
+	if err != nil {
+		return fmt.Errorf("making the genesis block of channel %s: %w", channel, err)
+	}
+	return writeProto(dir, file, block)
+}
+
+// writeCreation writes the channel-create transaction and, where that cannot
+// say everything, the configuration that the channel is updated to.
+func (c *Channel) writeCreation(dir string, group, system *cb.ConfigGroup) error {
+	first, whole := clone.AtCreation(group, system)
+	tx, err := configtxgen.CreateChannelTxOf(first, system, c.Name, configtxgen.Options{})
+	if err != nil {
+		return fmt.Errorf("making the creation of channel %s: %w", c.Name, err)
+	}
+	if err := writeProto(dir, c.CreateTx, tx); err != nil || whole {
+		return err
+	}
+	c.Config = path.Join("channels", c.Name+".config")
+	return writeProto(dir, c.Config, &cb.Config{ChannelGroup: group})
 }
 
 // member is an organization with the identities that were made for it.

@@ -54,11 +54,25 @@ Application: &ApplicationDefaults
   Capabilities: *ApplicationCapabilities
 
 Orderer: &OrdererDefaults
-  OrdererType: kafka
+  OrdererType: {{.Type}}
   Addresses: [{{.Addresses}}]
   BatchTimeout: {{.BatchTimeout}}
   BatchSize: {MaxMessageCount: {{.MaxMessageCount}}, AbsoluteMaxBytes: 10 MB, PreferredMaxBytes: 2 MB}
+{{- if .Consenters}}
+  EtcdRaft:
+    Consenters:
+{{- range .Consenters}}
+      - {Host: {{.Host}}, Port: {{.Port}}, ClientTLSCert: {{.Cert}}, ServerTLSCert: {{.Cert}}}
+{{- end}}
+    Options:
+      TickInterval: {{.Raft.TickInterval}}
+      ElectionTick: {{.Raft.ElectionTick}}
+      HeartbeatTick: {{.Raft.HeartbeatTick}}
+      MaxInflightBlocks: {{.Raft.MaxInflightBlocks}}
+      SnapshotIntervalSize: {{.Raft.SnapshotIntervalSize}}
+{{- else}}
   Kafka: {Brokers: [{{.Brokers}}]}
+{{- end}}
   Organizations:
   Policies:
     Readers: {Type: ImplicitMeta, Rule: "ANY Readers"}
@@ -75,6 +89,7 @@ Channel: &ChannelDefaults
   Capabilities: *ChannelCapabilities
 
 Profiles:
+{{- if not .Joined}}
   Genesis:
     <<: *ChannelDefaults
     Orderer:
@@ -83,9 +98,16 @@ Profiles:
     Consortiums:
       SampleConsortium:
         Organizations: [{{range $i, $o := .AppOrgs}}{{if $i}}, {{end}}*{{.Name}}{{end}}]
+{{- end}}
   Channel:
     <<: *ChannelDefaults
+{{- if .Joined}}
+    Orderer:
+      <<: *OrdererDefaults
+      Organizations: [{{range $i, $o := .OrdererOrgs}}{{if $i}}, {{end}}*{{.Name}}{{end}}]
+{{- else}}
     Consortium: SampleConsortium
+{{- end}}
     Application:
       <<: *ApplicationDefaults
       Organizations: [{{range $i, $o := .AppOrgs}}{{if $i}}, {{end}}*{{.Name}}{{end}}]
@@ -93,7 +115,21 @@ Profiles:
 
 type configtxOrg struct{ Name, MSPID, MSPDir string }
 
-func generatedConfigtx(s *Spec, t *topology, addresses, brokers []string) ([]byte, error) {
+type configtxConsenter struct {
+	Host string
+	Port int
+	Cert string
+}
+
+func (m *Manifest) generatedConfigtx(t *topology) ([]byte, error) {
+	s := &m.Spec
+	addresses, brokers := m.addresses()
+	var consenters []configtxConsenter
+	if !s.ordersByKafka() {
+		for _, o := range m.Orderers {
+			consenters = append(consenters, configtxConsenter{host, o.Port, path.Join(o.Crypto, "tls", "server.crt")})
+		}
+	}
 	orgs := func(list []organization, dir func(organization) string) []configtxOrg {
 		var out []configtxOrg
 		for _, o := range list {
@@ -109,6 +145,7 @@ func generatedConfigtx(s *Spec, t *topology, addresses, brokers []string) ([]byt
 		"OrdererOrgs": orgs(t.ordererOrgs, organization.ordererDir), "AppOrgs": orgs(t.appOrgs, organization.peerDir),
 		"Capability": s.Capability, "BatchTimeout": s.BatchTimeout, "MaxMessageCount": s.MaxMessageCount,
 		"Addresses": strings.Join(addresses, ", "), "Brokers": quoted(brokers),
+		"Type": s.Consensus, "Consenters": consenters, "Raft": s.Raft.WithDefaults(), "Joined": s.NoSystemChannel,
 	})
 	return b.Bytes(), err
 }
@@ -123,12 +160,24 @@ func quoted(list []string) string {
 
 // profiles are the profiles that a network is made from.
 type profiles struct {
-	genesis  *configtxgen.Profile
+	genesis  *configtxgen.Profile   // nil without system channel
 	channels []*configtxgen.Profile // in turn
+}
+
+// orderer describes the ordering service.
+func (p *profiles) orderer() *configtxgen.Orderer {
+	if p.genesis != nil {
+		return p.genesis.Orderer
+	}
+	return p.channels[0].Orderer
 }
 
 // chooseProfiles picks the profiles that s names, or the only candidates.
 func chooseProfiles(s *Spec, f *configtxgen.File) (*profiles, error) {
+	if s.NoSystemChannel { // the file is a generated one
+		p, err := f.Profile("Channel")
+		return &profiles{channels: []*configtxgen.Profile{p}}, err
+	}
 	genesis, channels := s.GenesisProfile, s.ChannelProfiles
 	var systems, creations []string
 	for _, name := range f.ProfileNames() {

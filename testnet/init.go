@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -227,7 +228,7 @@ func (m *Manifest) writeConfiguration(dir string, t *topology, configtx []byte) 
 	generated := configtx == nil
 	var err error
 	if generated {
-		if configtx, err = generatedConfigtx(&m.Spec, t, addresses, brokers); err != nil {
+		if configtx, err = m.generatedConfigtx(t); err != nil {
 			return 0, fmt.Errorf("making configtx.yaml: %w", err)
 		}
 	}
@@ -247,39 +248,61 @@ func (m *Manifest) writeConfiguration(dir string, t *topology, configtx []byte) 
 			return 0, fmt.Errorf("%s does not fit %s: %w", m.Spec.Configtx, m.Spec.CryptoConfig, err)
 		}
 	}
-	return uint32(p.genesis.Orderer.BatchSize.AbsoluteMaxBytes), m.writeBlocks(dir, t, p)
+	return uint32(p.orderer().BatchSize.AbsoluteMaxBytes), m.writeBlocks(dir, t, p)
 }
 
-// writeBlocks writes the genesis block and the channel-create transactions.
+// writeBlocks writes the genesis block, if there is a system channel, and what
+// channels are created from.
 func (m *Manifest) writeBlocks(dir string, t *topology, p *profiles) error {
 	options := configtxgen.Options{Warn: func(text string) {
 		if !slices.Contains(m.Notes, text) {
 			m.Notes = append(m.Notes, text)
 		}
 	}}
-	block, err := configtxgen.GenesisBlock(p.genesis, m.Spec.SystemChannel, options)
-	if err != nil {
-		return fmt.Errorf("making the genesis block: %w", err)
-	}
-	if err := writeProto(dir, genesisFile, block); err != nil {
-		return err
+	if !m.Spec.NoSystemChannel {
+		block, err := configtxgen.GenesisBlock(p.genesis, m.Spec.SystemChannel, options)
+		if err != nil {
+			return fmt.Errorf("making the genesis block: %w", err)
+		}
+		if err := writeProto(dir, genesisFile, block); err != nil {
+			return err
+		}
 	}
 	for i, name := range m.Spec.Channels {
 		profile := p.channels[i%len(p.channels)]
-		tx, err := configtxgen.CreateChannelTx(profile, nil, name, options)
+		c := m.channel(name)
+		made, err := c.make(profile, options)
 		if err != nil {
 			return fmt.Errorf("making the creation of channel %s: %w", name, err)
 		}
-		if err := writeProto(dir, createTxFile(name), tx); err != nil {
+		if err := writeProto(dir, c.file(), made); err != nil {
 			return err
 		}
-		c := Channel{Name: name, CreateTx: createTxFile(name)}
 		if err := c.identities(t, profile); err != nil {
 			return fmt.Errorf("channel %s: %w", name, err)
 		}
 		m.Channels = append(m.Channels, c)
 	}
 	return nil
+}
+
+// channel is an application channel of the network, as yet without identities.
+func (m *Manifest) channel(name string) Channel {
+	if m.Spec.NoSystemChannel {
+		return Channel{Name: name, Genesis: path.Join("channels", name+".block")}
+	}
+	return Channel{Name: name, CreateTx: path.Join("channels", name+".tx")}
+}
+
+// file is what the channel is created from.
+func (c *Channel) file() string { return cmp.Or(c.Genesis, c.CreateTx) }
+
+// make makes the content of file.
+func (c *Channel) make(p *configtxgen.Profile, options configtxgen.Options) (proto.Message, error) {
+	if c.Genesis != "" {
+		return configtxgen.GenesisBlock(p, c.Name, options)
+	}
+	return configtxgen.CreateChannelTx(p, nil, c.Name, options)
 }
 
 // identities finds who creates the channel and who writes to it.

@@ -22,11 +22,12 @@ const (
 // inventory describes the network for the runbook. Paths are relative.
 func (m *Manifest) inventory() *inventory.Network {
 	n := &inventory.Network{
-		Name:          m.Name,
-		SystemChannel: m.Spec.SystemChannel,
-		Raft:          m.Spec.Raft,
-		Clients:       map[string]inventory.Identity{},
-		Backup:        inventory.Backup{Dir: "backups"},
+		Name:            m.Name,
+		SystemChannel:   m.Spec.SystemChannel,
+		NoSystemChannel: m.Spec.NoSystemChannel,
+		Raft:            m.Spec.Raft,
+		Clients:         map[string]inventory.Identity{},
+		Backup:          inventory.Backup{Dir: "backups"},
 	}
 	for i, a := range m.Admins {
 		id := inventory.Identity{MSPID: a.MSPID, MSPDir: a.MSPDir}
@@ -36,7 +37,9 @@ func (m *Manifest) inventory() *inventory.Network {
 			n.Admins = append(n.Admins, id)
 		}
 	}
-	n.Clients[m.Spec.SystemChannel] = n.Admin
+	if !m.Spec.NoSystemChannel {
+		n.Clients[m.Spec.SystemChannel] = n.Admin
+	}
 	for i, c := range m.Channels {
 		n.Channels = append(n.Channels, c.Name)
 		id := inventory.Identity{MSPID: c.Client.MSPID, MSPDir: c.Client.MSPDir}

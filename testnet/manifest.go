@@ -63,7 +63,10 @@ func (n Node) LedgerDir() string { return filepath.Join(filepath.FromSlash(nodeD
 // Channel is an application channel.
 type Channel struct {
 	Name     string `json:"name"`
-	CreateTx string `json:"create_tx"`
+	CreateTx string `json:"create_tx,omitempty"`
+	// Genesis is the block that orderers join it with, in place of CreateTx,
+	// where there is no system channel.
+	Genesis string `json:"genesis,omitempty"`
 	// Creator is an admin who may create it, Client a member who may write to it.
 	Creator Identity `json:"creator"`
 	Client  Identity `json:"client"`

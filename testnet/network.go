@@ -179,7 +179,10 @@ func (n *Network) needsKafka() bool {
 
 // channelNames are all channels, the system channel first.
 func (n *Network) channelNames() []string {
-	names := []string{n.Manifest.Spec.SystemChannel}
+	var names []string
+	if !n.Manifest.Spec.NoSystemChannel {
+		names = append(names, n.Manifest.Spec.SystemChannel)
+	}
 	for _, c := range n.Manifest.Channels {
 		names = append(names, c.Name)
 	}

@@ -12,7 +12,7 @@ import (
 
 // ordererText is the orderer.yaml of a node (spec 8.2). Paths are relative to
 // the node's folder, which is its working folder too. The keys exist in all
-// versions from 1.4.2 on; GenesisMethod and GenesisFile are the names that 1.4
+// versions from 1.4.2 on, those of a network without system channel from 2.3; GenesisMethod and GenesisFile are the names that 1.4
 // knows and later versions accept.
 var ordererText = template.Must(template.New("orderer").Parse(`# {{.Name}}: made by raftmig testnet.
 General:
@@ -30,8 +30,13 @@ General:
     ClientPrivateKey: {{.Crypto}}/tls/server.key
     RootCAs: [{{.Crypto}}/tls/ca.crt]
   Keepalive: {ServerMinInterval: 60s, ServerInterval: 7200s, ServerTimeout: 20s}
+{{- if .Joined}}
+  # Channels are joined through the participation API, at the Admin endpoint.
+  BootstrapMethod: none
+{{- else}}
   {{.BootstrapMethod}}: file
   {{.BootstrapFile}}: {{.Genesis}}
+{{- end}}
   LocalMSPDir: {{.Crypto}}/msp
   LocalMSPID: {{.MSPID}}
   BCCSP: {Default: SW, SW: {Hash: SHA2, Security: 256}}
@@ -64,6 +69,16 @@ Kafka:
   Version: {{.KafkaVersion}}
 Operations:
   ListenAddress: {{.Host}}:{{.Operations}}
+{{- if .Joined}}
+Admin:
+  TLS:
+    Enabled: true
+    PrivateKey: {{.Crypto}}/tls/server.key
+    Certificate: {{.Crypto}}/tls/server.crt
+    ClientAuthRequired: true
+    ClientRootCAs: [{{.Crypto}}/tls/ca.crt]
+ChannelParticipation: {Enabled: true, MaxRequestBodySize: 1 MB}
+{{- end}}
 Metrics:
   Provider: prometheus
 Consensus:
@@ -85,6 +100,7 @@ func (m *Manifest) ordererYAML(n Node) ([]byte, error) {
 		"Crypto": up + n.Crypto, "Genesis": up + genesisFile, "Replication": m.replication(),
 		"KafkaTLS": m.Spec.KafkaTLS, "KafkaCA": up + path.Join(brokerTLSDir(0), "ca.crt"), "User": saslUser, "Password": m.password,
 		"Acknowledge": m.Spec.Acknowledge, "KafkaVersion": broker.MinVersion, "BootstrapMethod": method, "BootstrapFile": file,
+		"Joined": m.Spec.NoSystemChannel,
 	})
 	return b.Bytes(), err
 }

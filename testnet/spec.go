@@ -27,6 +27,9 @@ type Spec struct {
 	Brokers       int      `json:"brokers"`        // 1 to 9, default 4; none with ConsensusRaft
 	// Consensus is ConsensusKafka (default) or ConsensusRaft.
 	Consensus string `json:"consensus,omitempty"`
+	// NoSystemChannel has orderers start empty and join channels, as from Fabric
+	// 2.3 on; with ConsensusRaft only.
+	NoSystemChannel bool `json:"no_system_channel,omitempty"`
 	// Kafka is KafkaEmbedded (default) or KafkaApache.
 	Kafka string `json:"kafka"`
 	// ZooKeeper, Replication (default.replication.factor, N) and MinISR
@@ -114,7 +117,9 @@ func nameFrom(folder string) string {
 
 func (s Spec) withDefaults(name string) Spec {
 	orDefault(&s.Name, name)
-	orDefault(&s.SystemChannel, "syschannel")
+	if !s.NoSystemChannel {
+		orDefault(&s.SystemChannel, "syschannel")
+	}
 	if s.Channels == nil {
 		s.Channels = []string{"ch1", "ch2"}
 	}
@@ -165,7 +170,9 @@ func (s *Spec) validate() error {
 	if s.Consensus != ConsensusKafka && s.Consensus != ConsensusRaft {
 		bad("consensus %q: %s or %s", s.Consensus, ConsensusKafka, ConsensusRaft)
 	}
-	if err := inventory.ValidChannel(s.SystemChannel); err != nil {
+	if s.NoSystemChannel {
+		errs = append(errs, s.validateJoined())
+	} else if err := inventory.ValidChannel(s.SystemChannel); err != nil {
 		bad("system channel: %w", err)
 	}
 	if len(s.Channels) > maxChannels {
@@ -194,6 +201,8 @@ func (s *Spec) validate() error {
 	if s.ordersByKafka() {
 		between("brokers", s.Brokers, 1, maxBrokers)
 		errs = append(errs, s.validateKafka())
+	} else {
+		errs = append(errs, s.validateRaft())
 	}
 	if s.BatchTimeout <= 0 {
 		bad("batch timeout %v: it must be positive", s.BatchTimeout)
@@ -211,6 +220,30 @@ func (s *Spec) validate() error {
 		bad("a configtx.yaml needs the crypto-config.yaml that its MSP folders come from")
 	}
 	return errors.Join(errs...)
+}
+
+// validateJoined checks a network without system channel.
+func (s *Spec) validateJoined() error {
+	switch {
+	case s.ordersByKafka():
+		return errors.New("on Kafka channels are created through a system channel; only a network on etcdraft can be without one")
+	case s.SystemChannel != "":
+		return fmt.Errorf("system channel %s: the network is to have none", s.SystemChannel)
+	case len(s.Channels) == 0:
+		return errors.New("a network without system channel needs an application channel")
+	}
+	return nil
+}
+
+// validateRaft checks that nothing is asked for that only Kafka has.
+func (s *Spec) validateRaft() error {
+	switch {
+	case s.Brokers != 0 || s.Kafka == KafkaApache || s.ZooKeeper != 0 || s.Replication != 0 || s.MinISR != 0 || s.KafkaHome != "" || s.secured():
+		return errors.New("a network on etcdraft has no Kafka: no brokers, no ZooKeeper nodes, none of their settings")
+	case s.Configtx != "":
+		return errors.New("a configtx.yaml of your own is for networks on Kafka; clone a network on etcdraft from its config blocks")
+	}
+	return nil
 }
 
 // runsFabric tells whether the node called name runs OrdererBin.

@@ -144,6 +144,3 @@ func (o organization) user(dir string) Identity {
 
 func (n ordererNode) cryptoDir() string { return path.Join(n.org.ordererDir(), "orderers", n.cn) }
 func nodeDir(name string) string        { return path.Join("orderers", name) }
-func createTxFile(channel string) string {
-	return path.Join("channels", channel+".tx")
-}

@@ -61,6 +61,30 @@ func addProgramFlags(cmd *cobra.Command, s *testnet.Spec) {
 	fl.IntVar(&s.BasePort, "base-port", 0, "first of a row of ports (default: free ones are found)")
 }
 
+// consensusFlags say what a network orders by; only testnet init has them, for
+// what is rehearsed begins on Kafka.
+type consensusFlags struct {
+	kind   string
+	joined bool
+}
+
+func (f *consensusFlags) add(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.kind, "consensus", testnet.ConsensusKafka, "kafka or etcdraft")
+	fl.BoolVar(&f.joined, "no-system-channel", false, "orderers start empty and join the channels, as from Fabric 2.3 on; with --consensus etcdraft")
+}
+
+// apply puts the flags into s. Defaults that only Kafka has are taken out.
+func (f *consensusFlags) apply(cmd *cobra.Command, s *testnet.Spec) {
+	s.Consensus, s.NoSystemChannel = f.kind, f.joined
+	if f.joined && !cmd.Flags().Changed("system-channel") {
+		s.SystemChannel = ""
+	}
+	if f.kind == testnet.ConsensusRaft && !cmd.Flags().Changed("brokers") {
+		s.Brokers = 0
+	}
+}
+
 // given are the flags of f that were set on the command line.
 func (f *specFlags) given(cmd *cobra.Command) []string {
 	var names []string

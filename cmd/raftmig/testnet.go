@@ -87,12 +87,14 @@ func progress(cmd *cobra.Command) func(string) {
 func newTestnetInitCommand() *cobra.Command {
 	var f testnetFlags
 	var shape specFlags
+	var consensus consensusFlags
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make a network: keys, configuration, genesis block, nodes; start nothing",
 		Example: `  raftmig testnet init --dir net
   raftmig testnet init --dir net --orderers 5 --channels 20 --batch-timeout 1s
   raftmig testnet init --dir net --crypto-config crypto-config.yaml --configtx configtx.yaml --channel-names mychannel
+  raftmig testnet init --dir net --consensus etcdraft --no-system-channel
   raftmig testnet init --dir net --orderer-bin /opt/fabric/bin/orderer`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -100,6 +102,7 @@ func newTestnetInitCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			consensus.apply(cmd, &s)
 			n, err := testnet.Init(f.dir, s)
 			if err != nil {
 				return withCode(exitUsage, err)
@@ -117,6 +120,7 @@ func newTestnetInitCommand() *cobra.Command {
 	}
 	f.add(cmd)
 	shape.add(cmd)
+	consensus.add(cmd)
 	return cmd
 }
 
@@ -124,7 +128,7 @@ func newTestnetUpCommand() *cobra.Command {
 	var f testnetFlags
 	cmd := &cobra.Command{
 		Use:     "up",
-		Short:   "Start what does not run, create the channels that are missing",
+		Short:   "Start what does not run, create or join the channels that are missing",
 		Example: "  raftmig testnet up --dir net",
 		Args:    cobra.NoArgs,
 		RunE: f.acting(func(ctx context.Context, cmd *cobra.Command, n *testnet.Network, _ []string) error {

@@ -80,7 +80,9 @@ func (g *Gatherer) List(ctx context.Context) (*runbook.ChannelList, []runbook.Fi
 		}
 	}
 	sort.Strings(list.Names)
-	list.Names = append([]string{list.System}, list.Names...)
+	if list.System != "" {
+		list.Names = append([]string{list.System}, list.Names...)
+	}
 	return list, findings, unwalked
 }
 
@@ -95,6 +97,9 @@ func (g *Gatherer) topics(ctx context.Context) ([]string, error) {
 // created walks over the system channel on the first node that can be read and
 // returns the system channel and the channels that were created through it.
 func (g *Gatherer) created(ctx context.Context) ([]string, error) {
+	if g.Network.NoSystemChannel {
+		return nil, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, walkTimeout)
 	defer cancel()
 	var errs []error

@@ -9,7 +9,10 @@ import "time"
 type Network struct {
 	// Name is typed by the operator at the point of no return.
 	Name          string `yaml:"name"`
-	SystemChannel string `yaml:"systemChannel"`
+	SystemChannel string `yaml:"systemChannel,omitempty"`
+	// NoSystemChannel says that there is none, on Raft from Fabric 2.3 on. Then
+	// all channels must be in Channels, or in a LedgerDir that can be read.
+	NoSystemChannel bool `yaml:"noSystemChannel,omitempty"`
 	// Channels lists channels known beforehand; all others are found.
 	Channels  []string  `yaml:"channels,omitempty"`
 	Orderers  []Orderer `yaml:"orderers"`

@@ -187,3 +187,16 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestANetworkMayHaveNoSystemChannelIfItSaysSo(t *testing.T) {
+	path, _ := write(t, strings.Replace(good, "systemChannel: syschannel", "noSystemChannel: true", 1))
+	n, err := inventory.Load(path)
+	require.NoError(t, err)
+	require.True(t, n.NoSystemChannel)
+	path, _ = write(t, "noSystemChannel: true\n"+good)
+	_, err = inventory.Load(path)
+	require.ErrorContains(t, err, "there is a systemChannel, syschannel, and noSystemChannel")
+	path, _ = write(t, strings.Replace(good, "systemChannel: syschannel\n", "", 1))
+	_, err = inventory.Load(path)
+	require.ErrorContains(t, err, "the channel name is empty")
+}

@@ -50,7 +50,11 @@ func (n *Network) Validate() error {
 	if strings.TrimSpace(n.Name) == "" || strings.ContainsFunc(n.Name, func(r rune) bool { return r < ' ' }) {
 		f.add("name", "Give the network a name; it is typed before the point of no return", "the network has no usable name")
 	}
-	if err := ValidChannel(n.SystemChannel); err != nil {
+	if n.NoSystemChannel {
+		if n.SystemChannel != "" {
+			f.add("noSystemChannel", "Remove one of the two", "there is a systemChannel, %s, and noSystemChannel", n.SystemChannel)
+		}
+	} else if err := ValidChannel(n.SystemChannel); err != nil {
 		f.add("systemChannel", "Name the ordering system channel", "%v", err)
 	}
 	n.validateChannels(&f)
