@@ -184,3 +184,21 @@ func statOf(file string) error {
 	_, err := os.Stat(file)
 	return err
 }
+
+func TestAnOrganizationThatOrdersAndUsesChannelsHasOneMSPInAClone(t *testing.T) {
+	r := realBlocks(t, "2.5.16.kafka")
+	ch1, system := r.Sources[0].Config.ChannelGroup, r.Sources[1].Config.ChannelGroup
+	for name, org := range ch1.Groups["Orderer"].Groups {
+		both := proto.Clone(org).(*cb.ConfigGroup)
+		delete(both.Values, channelconfig.EndpointsKey)
+		ch1.Groups["Application"].Groups[name] = both
+		system.Groups["Consortiums"].Groups["SampleConsortium"].Groups[name] = both
+	}
+	n := cloneOf(t, r, Spec{})
+	made := requireCreation(t, n, "ch1")
+	require.Len(t, made.Groups["Application"].Groups, 2)
+	for name, org := range made.Groups["Orderer"].Groups {
+		require.True(t, proto.Equal(org.Values["MSP"], made.Groups["Application"].Groups[name].Values["MSP"]), name)
+	}
+	require.Len(t, n.Manifest.Channels[0].Signers, 1)
+}
