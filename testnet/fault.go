@@ -3,8 +3,8 @@ package testnet
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"raftmig/fabricops/node"
@@ -28,16 +28,14 @@ func Faults() []Fault {
 	return []Fault{FaultKill, FaultStop, FaultStart, FaultRestart, FaultPause, FaultResume}
 }
 
+// NodeNames are the names of all processes, sorted.
+func (n *Network) NodeNames() []string { return slices.Sorted(maps.Keys(n.controllers)) }
+
 // Inject does a fault to the node called name, an orderer or "broker".
 func (n *Network) Inject(ctx context.Context, f Fault, name string) error {
 	c, ok := n.controllers[name]
 	if !ok {
-		var names []string
-		for known := range n.controllers {
-			names = append(names, known)
-		}
-		sort.Strings(names)
-		return fmt.Errorf("there is no node %q; there are %s", name, strings.Join(names, ", "))
+		return fmt.Errorf("there is no node %q; there are %s", name, strings.Join(n.NodeNames(), ", "))
 	}
 	if !slices.Contains(Faults(), f) {
 		return fmt.Errorf("there is no fault %q; there are %v", f, Faults())

@@ -30,5 +30,6 @@ func addCommands(root *cobra.Command) {
 		newStatusCommand(), newAbortCommand(), newReportCommand())
 	add(groupConfig, newChannelCommand(), newSignCommand())
 	add(groupTools, newCryptogenCommand(), newConfigtxgenCommand(), newOrdererCommand(), newBrokerCommand())
-	root.AddCommand(newRunnerCommand())
+	root.AddCommand(newRunnerCommand(), newManCommand())
+	addCompletions(root)
 }

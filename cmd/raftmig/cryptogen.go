@@ -20,18 +20,20 @@ func newCryptogenCommand() *cobra.Command {
 	}
 	cmd.AddCommand(newCryptogenGenerateCommand(), newCryptogenExtendCommand(),
 		&cobra.Command{
-			Use:   "showtemplate",
-			Short: "Print a crypto-config.yaml to start from",
-			Args:  cobra.NoArgs,
+			Use:     "showtemplate",
+			Short:   "Print a crypto-config.yaml to start from",
+			Example: "  raftmig cryptogen showtemplate > crypto-config.yaml",
+			Args:    cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				_, err := fmt.Fprint(cmd.OutOrStdout(), cryptogen.Template)
 				return err
 			},
 		},
 		&cobra.Command{
-			Use:   "version",
-			Short: "Print the version",
-			Args:  cobra.NoArgs,
+			Use:     "version",
+			Short:   "Print the version",
+			Example: "  raftmig cryptogen version",
+			Args:    cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return printToolVersion(cmd, "cryptogen")
 			},
@@ -44,8 +46,10 @@ func newCryptogenGenerateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "generate",
 		Short: "Make the key material of all organizations",
-		Long:  "Make the key material of all organizations. Existing material is never overwritten: the command then fails and changes nothing.",
-		Args:  cobra.NoArgs,
+		Long: `Make the key material of all organizations. Existing material is never
+overwritten: the command then fails and changes nothing.`,
+		Example: "  raftmig cryptogen generate --config crypto-config.yaml --output crypto-config",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := cryptoConfig(config)
 			if err != nil {
@@ -64,7 +68,10 @@ func newCryptogenExtendCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "extend",
 		Short: "Add organizations, nodes and users that are missing",
-		Args:  cobra.NoArgs,
+		Long: `Add to existing key material what the configuration describes and the folder
+lacks. What exists stays as it is, CAs included.`,
+		Example: "  raftmig cryptogen extend --config crypto-config.yaml --input crypto-config",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := cryptoConfig(config)
 			if err != nil {

@@ -38,13 +38,18 @@ FABRIC_LOGGING_FORMAT say what is logged and how.
 Exit codes: 0 stopped by a signal, 1 the configuration or a file that it names
 cannot be read, or an address cannot be listened on, 2 something else happened
 that must end the process (the log's last lines say what).`,
+		Example: `  FABRIC_CFG_PATH=/etc/hyperledger/fabric raftmig orderer
+  ln -s "$(command -v raftmig)" /usr/local/bin/orderer   # and it is Fabric's orderer`,
 		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true, RunE: start,
 	}
 	// Fabric's exit code of a wrong command line
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withCode(ordererExitConfig, err) })
 	cmd.AddCommand(
-		&cobra.Command{Use: "start", Short: "Start the orderer node", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true, RunE: start},
-		&cobra.Command{Use: "version", Short: "Show version information", Args: cobra.NoArgs, Run: func(cmd *cobra.Command, _ []string) {
+		&cobra.Command{
+			Use: "start", Short: "Start the orderer node", Example: "  FABRIC_CFG_PATH=/etc/hyperledger/fabric raftmig orderer start",
+			Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true, RunE: start,
+		},
+		&cobra.Command{Use: "version", Short: "Show version information", Example: "  raftmig orderer version", Args: cobra.NoArgs, Run: func(cmd *cobra.Command, _ []string) {
 			fmt.Fprint(cmd.OutOrStdout(), server.VersionInfo(ordererBuild()))
 		}},
 	)

@@ -74,8 +74,8 @@ func newTestnetFaultCommand() *cobra.Command {
   resume   let it go on (SIGCONT)`,
 		Example: `  raftmig testnet fault kill orderer1 --dir net
   raftmig testnet fault start orderer1 --dir net`,
-		Args:      cobra.ExactArgs(2),
-		ValidArgs: []string{"kill", "stop", "start", "restart", "pause", "resume"},
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: f.completeFault,
 		RunE: f.acting(func(ctx context.Context, cmd *cobra.Command, n *testnet.Network, args []string) error {
 			if err := n.Inject(ctx, testnet.Fault(args[0]), args[1]); err != nil {
 				return err
