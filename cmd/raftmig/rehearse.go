@@ -151,9 +151,9 @@ func (f *rehearseFlags) rehearse(cmd *cobra.Command) (err error) {
 		if proveErr == nil {
 			proveErr = lookAgain(ctx, r, snapshot)
 		}
-		err = errors.Join(err, proveErr, unproven(ledgers), verdict(snapshot, f.abortAt != ""))
+		err = errors.Join(err, proveErr, unproven(ledgers), judged(snapshot))
 	} else if err == nil {
-		err = verdict(snapshot, false)
+		err = judged(snapshot)
 	}
 	if f.show.json && snapshot != nil {
 		err = errors.Join(writeDocument(cmd.OutOrStdout(), snapshot, rehearsal.Transactions(ledgers)), err)
@@ -161,6 +161,12 @@ func (f *rehearseFlags) rehearse(cmd *cobra.Command) (err error) {
 		printLedgers(cmd.OutOrStdout(), ledgers)
 	}
 	return errors.Join(err, f.leave(context.WithoutCancel(ctx), cmd, r, leaving{temporary: temporary, ended: ended, good: err == nil}))
+}
+
+// judged is the verdict on a run that may have been begun by an earlier command:
+// whether a way back was asked for is in its plan.
+func judged(s *runbook.Snapshot) error {
+	return verdict(s, s != nil && s.Plan.AbortAfter != "")
 }
 
 // lookAgain replaces the matrix of the run's end by what the nodes say now,

@@ -123,12 +123,25 @@ func (r *Rehearsal) resume() error {
 	if err != nil || s == nil {
 		return err
 	}
-	r.ongoing = s.Outcome == "" || s.Resumable
-	if s.Outcome == runbook.OutcomeMigrated {
-		r.Migrated = s
-		if r.opts.AbortAfter != "" {
-			return fmt.Errorf("%s is on Raft: there is no way back to practise", r.Net.Dir)
-		}
+	return r.goOn(s)
+}
+
+// goOn decides what is left to do after the last run.
+func (r *Rehearsal) goOn(last *runbook.Snapshot) error {
+	r.ongoing = last.Outcome == "" || last.Resumable
+	if last.Outcome == runbook.OutcomeMigrated {
+		r.Migrated = last
+	}
+	wanted, planned := r.opts.AbortAfter, last.Plan.AbortAfter
+	switch {
+	case wanted == "":
+		return nil
+	case r.Migrated != nil:
+		return fmt.Errorf("%s is on Raft: there is no way back to practise", r.Net.Dir)
+	case r.ongoing && wanted != planned && planned == "":
+		return fmt.Errorf("the run that goes on in %s was begun without --abort-at, and would migrate the network; raftmig abort takes it back", r.Net.Dir)
+	case r.ongoing && wanted != planned:
+		return fmt.Errorf("the run that goes on in %s was begun with --abort-at %s", r.Net.Dir, planned)
 	}
 	return nil
 }
