@@ -19,12 +19,19 @@ func (r *Runbook) abortable() (open bool, why string) {
 		return false, "the run is on its way back already"
 	case r.abort != nil:
 		return false, "the way back was asked for already; what is being done ends first"
-	case r.k.exiting && !r.k.stayed:
-		return false, "an update that leaves maintenance mode on Raft was submitted: from then on clients " +
-			"may have transactions on Raft that Kafka does not have (guide, Abort and rollback)"
 	default:
-		return true, ""
+		why = procedureOf(r.k.plan).closed(r.k)
+		return why == "", why
 	}
+}
+
+// migrationClosed is R9.
+func migrationClosed(k *knowledge) string {
+	if k.exiting && !k.stayed {
+		return "an update that leaves maintenance mode on Raft was submitted: from then on clients " +
+			"may have transactions on Raft that Kafka does not have (guide, Abort and rollback)"
+	}
+	return ""
 }
 
 // abortNote tells the operator what going back costs now, or why it is closed.
@@ -39,7 +46,7 @@ func (r *Runbook) abortNote() string {
 		return "The update that leaves maintenance mode was refused, and every node of every channel was " +
 			"seen to be in maintenance still. Going back restores the backup and starts Kafka again."
 	default:
-		return wayBack(r.k)
+		return procedureOf(r.k.plan).cost(r.k)
 	}
 }
 
@@ -75,8 +82,12 @@ func (r *Runbook) turnBack() {
 	}
 	r.k.rollingBack = true
 	first := len(r.path)
-	for _, s := range rollbackSteps() {
+	for _, s := range procedureOf(r.k.plan).back {
 		r.path = append(r.path, &stepRun{step: s, status: StatusPending})
+	}
+	if first == len(r.path) {
+		r.end(OutcomeRolledBack)
+		return
 	}
 	r.enter(first)
 }

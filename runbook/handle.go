@@ -19,7 +19,7 @@ func (r *Runbook) start(ev Event) error {
 	}
 	r.k = newKnowledge(clonePlan(*ev.Plan))
 	r.startedAt = ev.At
-	for _, s := range steps() {
+	for _, s := range procedureOf(r.k.plan).steps {
 		r.path = append(r.path, &stepRun{step: s, status: StatusPending})
 	}
 	r.enter(0)

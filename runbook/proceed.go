@@ -95,7 +95,7 @@ func (r *Runbook) next() bool {
 		r.end(OutcomeRolledBack)
 		return false
 	default:
-		r.end(OutcomeMigrated)
+		r.end(procedureOf(r.k.plan).done)
 		return false
 	}
 	return true

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Rule is one of the invariants of a migration, as a predicate over the events
+// Rule is one of the invariants of a run, as a predicate over the events
 // of a journal. It looks at what was done and found, not at the runbook's
 // state, so that it can find the runbook wrong. Rules hold at every moment of a
 // run: also for every beginning of its journal.
@@ -17,7 +17,7 @@ type Rule struct {
 	broken func(h *history) string
 }
 
-// Rules returns the invariants of every run.
+// Rules returns the invariants of every migration.
 func Rules() []Rule {
 	return []Rule{
 		{"R1", "The system channel comes first in every round of updates, proven on every orderer.", systemFirst},
@@ -36,7 +36,7 @@ func Rules() []Rule {
 func Broken(events []Event) []string {
 	h := newHistory(events)
 	var out []string
-	for _, r := range Rules() {
+	for _, r := range procedureOf(h.plan).rules {
 		if how := r.broken(h); how != "" {
 			out = append(out, r.ID+": "+how)
 		}
