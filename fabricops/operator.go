@@ -296,7 +296,7 @@ func (o *Operator) defaultTimeout(e runbook.Effect) time.Duration {
 		return 24 * time.Hour // bounded by the size of the data
 	case runbook.StopNodes, runbook.StartNodes:
 		longest := time.Duration(0)
-		for _, p := range o.tiers[e.Tier] {
+		for _, p := range o.named(e.Tier, e.Nodes) {
 			longest = max(longest, p.patience(e.Kind))
 		}
 		return longest

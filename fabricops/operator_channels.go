@@ -78,7 +78,7 @@ func (o *Operator) readChannels(ctx context.Context, e runbook.Effect, r *report
 	}
 	o.needLeaders(ctx)
 	r.total(int64(len(names)), "channels")
-	states := o.matrix.Read(ctx, names, func(c runbook.ChannelState) {
+	states := o.matrix.Only(e.Nodes).Read(ctx, names, func(c runbook.ChannelState) {
 		r.step(fmt.Sprintf("%s: %d of %d nodes", c.Name, readable(c), len(c.Nodes)))
 	})
 	return runbook.Evidence{Summary: summary(states), Channels: states}, nil
@@ -99,7 +99,7 @@ func (o *Operator) awaitChannels(ctx context.Context, e runbook.Effect, r *repor
 	for _, n := range o.pool.Nodes() {
 		o.pool.Wake(n)
 	}
-	states, open := o.matrix.Await(ctx, names, expect, func(text string, done, total int) {
+	states, open := o.matrix.Only(e.Nodes).Await(ctx, names, expect, func(text string, done, total int) {
 		r.show(text, int64(done), int64(total), "channels")
 	})
 	ev := runbook.Evidence{Summary: summary(states), Channels: states}
@@ -132,7 +132,7 @@ func (o *Operator) addDeaths(ev *runbook.Evidence) {
 
 func (o *Operator) submitUpdate(ctx context.Context, e runbook.Effect, r *report) (runbook.Evidence, error) {
 	submit := func() (channelcfg.Result, runbook.Evidence, error) {
-		result, err := o.submitter.Submit(ctx, e.Channel, e.Change, e.Metadata, r.text)
+		result, err := o.submitter.Only(e.Nodes).Submit(ctx, e.Channel, e.Change, e.Metadata, r.text)
 		return result, runbook.Evidence{}, err
 	}
 	if o.inv.AwaitSignatures {

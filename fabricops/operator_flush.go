@@ -41,7 +41,7 @@ func (o *Operator) proveFlush(ctx context.Context, e runbook.Effect, r *report) 
 		since(now, states)
 		again := states == nil
 		if states, open = now, runbook.JudgeFlush(e.Channels, nodes, now); open == nil {
-			if brokers, err = o.states(ctx, runbook.TierBrokers); err != nil {
+			if brokers, err = o.states(ctx, runbook.Effect{Tier: runbook.TierBrokers}); err != nil {
 				return runbook.Evidence{Flush: states}, err
 			}
 			if open = runbook.JudgeBrokers(brokers); open == nil {

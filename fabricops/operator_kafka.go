@@ -66,7 +66,7 @@ func (o *Operator) brokersDead(ctx context.Context) bool {
 			return false
 		}
 	}
-	states, err := o.states(ctx, runbook.TierBrokers)
+	states, err := o.states(ctx, runbook.Effect{Tier: runbook.TierBrokers})
 	return err == nil && !anyRunning(states)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,14 +84,14 @@ func controllers(inv *inventory.Network, create func(runbook.Tier, inventory.Pro
 	return tiers, errors.Join(errs...)
 }
 
-// states asks for the state of all processes of the tiers, in parallel.
-func (o *Operator) states(ctx context.Context, tiers ...runbook.Tier) ([]runbook.ProcessState, error) {
+// states asks for the state of all processes that an effect is about, in parallel.
+func (o *Operator) states(ctx context.Context, e runbook.Effect) ([]runbook.ProcessState, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	var all []*process
 	var out []runbook.ProcessState
-	for _, t := range tiers {
-		for _, p := range o.tiers[t] {
+	for _, t := range tiersOf(e) {
+		for _, p := range o.named(t, e.Nodes) {
 			all = append(all, p)
 			out = append(out, runbook.ProcessState{Node: p.Name, Tier: t})
 		}
@@ -112,6 +113,20 @@ func (o *Operator) states(ctx context.Context, tiers ...runbook.Tier) ([]runbook
 	return out, errors.Join(errs...)
 }
 
+// named returns the processes of a tier, or those of them that nodes names.
+func (o *Operator) named(t runbook.Tier, nodes []string) []*process {
+	if len(nodes) == 0 {
+		return o.tiers[t]
+	}
+	var out []*process
+	for _, p := range o.tiers[t] {
+		if slices.Contains(nodes, p.Name) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 func tiersOf(e runbook.Effect) []runbook.Tier {
 	if e.Tier == "" {
 		return tierOrder
@@ -120,7 +135,7 @@ func tiersOf(e runbook.Effect) []runbook.Tier {
 }
 
 func (o *Operator) readProcesses(ctx context.Context, e runbook.Effect) (runbook.Evidence, error) {
-	states, err := o.states(ctx, tiersOf(e)...)
+	states, err := o.states(ctx, e)
 	up := 0
 	for _, s := range states {
 		if s.Running {
@@ -130,10 +145,10 @@ func (o *Operator) readProcesses(ctx context.Context, e runbook.Effect) (runbook
 	return runbook.Evidence{Summary: fmt.Sprintf("%d of %d processes run", up, len(states)), Processes: states}, err
 }
 
-// all performs a call on every process of a tier at once.
-func (o *Operator) all(ctx context.Context, tier runbook.Tier, r *report, verb string, call func(*process) error) error {
-	list := o.tiers[tier]
-	r.total(int64(len(list)), string(tier))
+// all performs a call on every process that an effect is about at once.
+func (o *Operator) all(ctx context.Context, e runbook.Effect, r *report, verb string, call func(*process) error) error {
+	list := o.named(e.Tier, e.Nodes)
+	r.total(int64(len(list)), string(e.Tier))
 	errs := make([]error, len(list))
 	var wg sync.WaitGroup
 	for i, p := range list {
@@ -152,13 +167,13 @@ func (o *Operator) all(ctx context.Context, tier runbook.Tier, r *report, verb s
 }
 
 func (o *Operator) stopNodes(ctx context.Context, e runbook.Effect, r *report) (runbook.Evidence, error) {
-	before, err := o.states(ctx, e.Tier)
+	before, err := o.states(ctx, e)
 	if err == nil && !anyRunning(before) {
 		return runbook.Evidence{Summary: "all were down", AlreadyDone: true, Processes: before}, nil
 	}
-	err = o.all(ctx, e.Tier, r, "down", func(p *process) error { return p.ctl.Stop(ctx) })
+	err = o.all(ctx, e, r, "down", func(p *process) error { return p.ctl.Stop(ctx) })
 	o.matrix.Forget()
-	after, stateErr := o.states(ctx, e.Tier)
+	after, stateErr := o.states(ctx, e)
 	for _, s := range after {
 		if !s.Running {
 			o.logs.Stopped(s.Node)
@@ -179,17 +194,17 @@ func (o *Operator) stopNodes(ctx context.Context, e runbook.Effect, r *report) (
 }
 
 func (o *Operator) startNodes(ctx context.Context, e runbook.Effect, r *report) (runbook.Evidence, error) {
-	before, _ := o.states(ctx, e.Tier) // unknown counts as down: starting what is up changes nothing
+	before, _ := o.states(ctx, e) // unknown counts as down: starting what is up changes nothing
 	already := len(before) > 0
 	for _, s := range before {
 		already = already && s.Running
 	}
 	o.matrix.Forget()
-	err := o.all(ctx, e.Tier, r, "ready", func(p *process) error { return p.ctl.Start(ctx) })
+	err := o.all(ctx, e, r, "ready", func(p *process) error { return p.ctl.Start(ctx) })
 	if err == nil && e.Tier == runbook.TierBrokers {
 		// The first broker was ready before there was a leader to follow. Now that
 		// all are there, each is asked once more whether it has caught up.
-		err = o.all(ctx, e.Tier, r, "in sync", func(p *process) error {
+		err = o.all(ctx, e, r, "in sync", func(p *process) error {
 			if p.Control.Ready == "" {
 				return nil
 			}
@@ -199,7 +214,7 @@ func (o *Operator) startNodes(ctx context.Context, e runbook.Effect, r *report) 
 	for _, n := range o.pool.Nodes() {
 		o.pool.Wake(n)
 	}
-	after, stateErr := o.states(ctx, e.Tier)
+	after, stateErr := o.states(ctx, e)
 	ev := runbook.Evidence{Summary: fmt.Sprintf("%d %s ready", len(after), e.Tier), AlreadyDone: already, Processes: after}
 	if err := errors.Join(err, stateErr); err != nil {
 		o.addDeaths(&ev)
@@ -218,8 +233,8 @@ func anyRunning(states []runbook.ProcessState) bool {
 }
 
 // allDown refuses to touch data while a process that uses it may run.
-func (o *Operator) allDown(ctx context.Context, what string, tiers ...runbook.Tier) error {
-	states, err := o.states(ctx, tiers...)
+func (o *Operator) allDown(ctx context.Context, what string, tier runbook.Tier) error {
+	states, err := o.states(ctx, runbook.Effect{Tier: tier})
 	if err != nil {
 		return err
 	}
@@ -235,7 +250,7 @@ func (o *Operator) allDown(ctx context.Context, what string, tiers ...runbook.Ti
 }
 
 func (o *Operator) takeBackup(ctx context.Context, r *report) (runbook.Evidence, error) {
-	if err := o.allDown(ctx, "copying", tierOrder...); err != nil {
+	if err := o.allDown(ctx, "copying", ""); err != nil {
 		return runbook.Evidence{}, err
 	}
 	receipt, already, err := o.store.Take(ctx, r.bytes(o.now))
@@ -256,7 +271,7 @@ func (o *Operator) verifyBackup(ctx context.Context, r *report) (runbook.Evidenc
 }
 
 func (o *Operator) restoreBackup(ctx context.Context, r *report) (runbook.Evidence, error) {
-	if err := o.allDown(ctx, "restoring", tierOrder...); err != nil {
+	if err := o.allDown(ctx, "restoring", ""); err != nil {
 		return runbook.Evidence{}, err
 	}
 	o.matrix.Forget()

@@ -140,7 +140,7 @@ func (r *Runbook) probe(run *stepRun) bool {
 // stillInMaintenance reports whether every node of every channel shows Raft in
 // maintenance.
 func stillInMaintenance(k *knowledge, ev Evidence) bool {
-	if unseen(k, k.channels, ev.Channels) != nil {
+	if unseen(k.plan.Orderers, k.channels, ev.Channels) != nil {
 		return false
 	}
 	return len(expectAfter(k, ChangeSwitchType).Judge(ev.Channels)) == 0

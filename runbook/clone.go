@@ -35,6 +35,7 @@ func clonePlan(p Plan) Plan {
 
 func cloneEffect(e Effect) Effect {
 	e.Channels = slices.Clone(e.Channels)
+	e.Nodes = slices.Clone(e.Nodes)
 	e.Metadata = slices.Clone(e.Metadata)
 	if e.Expect != nil {
 		x := *e.Expect

@@ -77,7 +77,10 @@ type Effect struct {
 	Kind    EffectKind `json:"kind"`
 	Channel string     `json:"channel,omitempty"` // SubmitUpdate
 	// Channels limits reading effects to these; empty means all that are known.
-	Channels []string      `json:"channels,omitempty"`
+	Channels []string `json:"channels,omitempty"`
+	// Nodes limits reading, stopping, starting and sending to these orderers;
+	// empty means all of the plan.
+	Nodes    []string      `json:"nodes,omitempty"`
 	Change   Change        `json:"change,omitempty"`   // SubmitUpdate, CollectSignatures
 	Metadata []byte        `json:"metadata,omitempty"` // etcdraft.ConfigMetadata, marshalled
 	Tier     Tier          `json:"tier,omitempty"`

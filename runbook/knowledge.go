@@ -94,6 +94,19 @@ func (k *knowledge) nodes(t Tier) []string {
 	}
 }
 
+// named returns the processes that an effect is about: those that it names, or
+// all of its tier; an effect on channels is about orderers.
+func (k *knowledge) named(e Effect) []string {
+	switch {
+	case len(e.Nodes) > 0:
+		return e.Nodes
+	case e.Tier != "":
+		return k.nodes(e.Tier)
+	default:
+		return k.plan.Orderers
+	}
+}
+
 // switching reports whether any channel's type may have been changed.
 func (k *knowledge) switching() bool { return len(k.intended[ChangeSwitchType]) > 0 }
 

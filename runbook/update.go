@@ -64,14 +64,14 @@ func submitWave(c Change, channels func(k *knowledge) []string) wave {
 var verifyUpdate = verification{
 	ask: func(k *knowledge, e Effect) *Effect {
 		x := expectAfter(k, e.Change)
-		return &Effect{Kind: AwaitChannels, Channels: []string{e.Channel}, Expect: &x, Timeout: settle}
+		return &Effect{Kind: AwaitChannels, Channels: []string{e.Channel}, Nodes: e.Nodes, Expect: &x, Timeout: settle}
 	},
 	holds: func(k *knowledge, e Effect, answer *Evidence) (bool, *Problem) {
 		cannot := &Problem{
 			What: "cannot tell whether the update is in force", Where: e.Channel,
 			Hint: "Make every orderer reachable and retry; nothing is submitted before this is known.",
 		}
-		if answer == nil || unseen(k, []string{e.Channel}, answer.Channels) != nil {
+		if answer == nil || unseen(k.named(e), []string{e.Channel}, answer.Channels) != nil {
 			return false, cannot
 		}
 		for _, c := range answer.Channels {

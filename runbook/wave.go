@@ -22,7 +22,7 @@ func awaitWave(channels func(k *knowledge) []string, expect func(k *knowledge) E
 // judgeChannels demands that the evidence shows every node of every channel
 // that the effect names (R8), and that the effect's expectation holds there.
 func judgeChannels(k *knowledge, e Effect, ev Evidence, hint string) *Problem {
-	if p := unseen(k, e.Channels, ev.Channels); p != nil {
+	if p := unseen(k.named(e), e.Channels, ev.Channels); p != nil {
 		return p
 	}
 	if e.Expect == nil {
@@ -47,14 +47,14 @@ func judgeChannels(k *knowledge, e Effect, ev Evidence, hint string) *Problem {
 	return &p
 }
 
-// unseen says which node's view of which channel is missing from states.
-func unseen(k *knowledge, channels []string, states []ChannelState) *Problem {
+// unseen says which of the nodes' views of which channel is missing from states.
+func unseen(nodes, channels []string, states []ChannelState) *Problem {
 	for _, name := range channels {
 		i := slices.IndexFunc(states, func(c ChannelState) bool { return c.Name == name })
 		if i < 0 {
 			return &Problem{What: "channel was not read", Where: name}
 		}
-		for _, node := range k.plan.Orderers {
+		for _, node := range nodes {
 			if !slices.ContainsFunc(states[i].Nodes, func(n NodeState) bool { return n.Node == node }) {
 				return &Problem{What: "channel was not read", Where: at(name, node)}
 			}
@@ -102,12 +102,14 @@ func accepted(*knowledge, Effect, Evidence) *Problem { return nil }
 
 // verifyStopped asks whether the processes of a tier are down.
 var verifyStopped = verification{
-	ask: func(_ *knowledge, e Effect) *Effect { return &Effect{Kind: ReadProcesses, Tier: e.Tier} },
+	ask: func(_ *knowledge, e Effect) *Effect {
+		return &Effect{Kind: ReadProcesses, Tier: e.Tier, Nodes: e.Nodes}
+	},
 	holds: func(k *knowledge, e Effect, answer *Evidence) (bool, *Problem) {
 		if answer == nil {
 			return false, nil // stopping what is down changes nothing
 		}
-		for _, node := range k.nodes(e.Tier) {
+		for _, node := range k.named(e) {
 			i := slices.IndexFunc(answer.Processes, func(p ProcessState) bool { return p.Node == node })
 			if i < 0 || answer.Processes[i].Running {
 				return false, nil

@@ -37,6 +37,16 @@ type Submitter struct {
 	Now         func() time.Time
 }
 
+// Only returns a submitter that talks to some of the nodes, none named meaning all.
+func (s *Submitter) Only(nodes []string) *Submitter {
+	if len(nodes) == 0 {
+		return s
+	}
+	o := *s
+	o.Nodes = nodes
+	return &o
+}
+
 // Result is a configuration in force after a submission.
 type Result struct {
 	Receipt     runbook.UpdateReceipt

@@ -44,17 +44,28 @@ type Reader struct {
 	leaders Leaders
 
 	slots map[string]chan struct{}
-	cache cache
+	cache *cache
 }
 
 // New returns a reader over nodes. system is the name of the system channel;
 // leaders may be nil.
 func New(d *deliver.Client, nodes []string, system string, leaders Leaders) *Reader {
-	r := &Reader{deliver: d, nodes: nodes, system: system, leaders: leaders, slots: map[string]chan struct{}{}}
+	r := &Reader{deliver: d, nodes: nodes, system: system, leaders: leaders, slots: map[string]chan struct{}{}, cache: &cache{}}
 	for _, n := range nodes {
 		r.slots[n] = make(chan struct{}, streamsPerNode)
 	}
 	return r
+}
+
+// Only returns a reader over some of the nodes, none named meaning all. It shares
+// everything else with r.
+func (r *Reader) Only(nodes []string) *Reader {
+	if len(nodes) == 0 {
+		return r
+	}
+	o := *r
+	o.nodes = nodes
+	return &o
 }
 
 // Forget drops what is remembered of config blocks; to be called when nodes
