@@ -132,7 +132,7 @@ func (o *Operator) addDeaths(ev *runbook.Evidence) {
 
 func (o *Operator) submitUpdate(ctx context.Context, e runbook.Effect, r *report) (runbook.Evidence, error) {
 	submit := func() (channelcfg.Result, runbook.Evidence, error) {
-		result, err := o.submitter.Only(e.Nodes).Submit(ctx, e.Channel, e.Change, e.Metadata, r.text)
+		result, err := o.submitter.Only(e.Nodes).Bring(ctx, e.Channel, channelcfg.GoalOf(e), r.text)
 		return result, runbook.Evidence{}, err
 	}
 	if o.inv.AwaitSignatures {

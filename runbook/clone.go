@@ -30,12 +30,14 @@ func clonePlan(p Plan) Plan {
 	p.ZooKeeper = slices.Clone(p.ZooKeeper)
 	p.Admins = slices.Clone(p.Admins)
 	p.IgnoreChecks = slices.Clone(p.IgnoreChecks)
+	p.Operation = clonePtr(p.Operation, cloneOperation)
 	return p
 }
 
 func cloneEffect(e Effect) Effect {
 	e.Channels = slices.Clone(e.Channels)
 	e.Nodes = slices.Clone(e.Nodes)
+	e.Operation = clonePtr(e.Operation, cloneOperation)
 	e.Metadata = slices.Clone(e.Metadata)
 	if e.Expect != nil {
 		x := *e.Expect
@@ -89,6 +91,9 @@ func cloneChannels(in []ChannelState) []ChannelState {
 
 func cloneChannel(c ChannelState) ChannelState {
 	c.Nodes = slices.Clone(c.Nodes)
+	for i := range c.Nodes {
+		c.Nodes[i].Endpoints = slices.Clone(c.Nodes[i].Endpoints)
+	}
 	return c
 }
 
@@ -105,6 +110,7 @@ func cloneChannelList(l ChannelList) ChannelList {
 func cloneMetadata(m ConsenterMetadata) ConsenterMetadata {
 	m.Bytes = slices.Clone(m.Bytes)
 	m.Consenters = slices.Clone(m.Consenters)
+	m.Changes = slices.Clone(m.Changes)
 	return m
 }
 
@@ -143,8 +149,16 @@ func cloneFacts(f Facts) Facts {
 		for j := range c.ExpiringCAs {
 			c.ExpiringCAs[j] = cloneCert(c.ExpiringCAs[j])
 		}
-		c.Nodes = slices.Clone(c.Nodes)
+		c.Nodes = cloneChannel(ChannelState{Nodes: c.Nodes}).Nodes
 	}
+	f.Raft = clonePtr(f.Raft, cloneRaftFacts)
+	return f
+}
+
+func cloneRaftFacts(f RaftFacts) RaftFacts {
+	f.Operation = cloneOperation(f.Operation)
+	f.Members, f.Witnesses = slices.Clone(f.Members), slices.Clone(f.Witnesses)
+	f.Reached, f.Faults = slices.Clone(f.Reached), slices.Clone(f.Faults)
 	return f
 }
 

@@ -16,6 +16,10 @@ and events are the only input: the same events give the same state.
 A gate is a step that waits for the operator. A step that fails leaves the run
 standing still with a Problem, until the operator retries, aborts or gives up.
 
+A run whose plan has an Operation is no migration but a change of a network that
+is on Raft: a consenter that is added, removed or given new certificates, or
+other Raft options. It has steps and rules of its own; all else is the same.
+
 # The loop
 
 The caller owns the loop and everything impure:
@@ -92,9 +96,12 @@ failed; such a run is Resumable: EventResumed opens it again at the failed step.
 A run that changed nothing, or that the operator gave up, has ended for good. A run that was rolled back because of a failure keeps that failure
 in Snapshot.Problem.
 
+An operation on Raft goes back only as long as nothing was changed, which ends
+the run. After that a failed step is retried, and the inverse is another run.
+
 # Guarantees
 
-The rules R1 to R9 (see Rules) hold for every sequence of events, with
+The rules R1 to R9 (see Rules), or O1 to O5 of an operation (see OperationRules), hold for every sequence of events, with
 crashes at any point. No update that is in force is submitted again.
 */
 package runbook

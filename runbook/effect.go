@@ -32,18 +32,21 @@ const (
 
 // Effects that change the network.
 const (
-	SubmitUpdate    EffectKind = "submit-update"     // Channel, Change, Metadata
-	StopNodes       EffectKind = "stop-nodes"        // Tier; returns when they are proven down
-	StartNodes      EffectKind = "start-nodes"       // Tier; returns when they are ready
-	TakeBackup      EffectKind = "take-backup"       // → Evidence.Backup
-	RestoreBackup   EffectKind = "restore-backup"    // from the backup of this run
-	RemoveRaftState EffectKind = "remove-raft-state" // WAL and snapshot folders of all channels
+	SubmitUpdate EffectKind = "submit-update" // Channel, Change, Metadata
+	StopNodes    EffectKind = "stop-nodes"    // Tier; returns when they are proven down
+	StartNodes   EffectKind = "start-nodes"   // Tier; returns when they are ready
+	// Of operations on Raft, for the one node in Nodes.
+	HandOverBlock       EffectKind = "hand-over-block"      // the newest config block is put where the node begins with it
+	InstallCertificates EffectKind = "install-certificates" // Operation.Files, Metadata: the node's new files are put in place
+	TakeBackup          EffectKind = "take-backup"          // → Evidence.Backup
+	RestoreBackup       EffectKind = "restore-backup"       // from the backup of this run
+	RemoveRaftState     EffectKind = "remove-raft-state"    // WAL and snapshot folders of all channels
 )
 
 // Mutating reports whether effects of this kind change the network.
 func (k EffectKind) Mutating() bool {
 	switch k {
-	case SubmitUpdate, StopNodes, StartNodes, TakeBackup, RestoreBackup, RemoveRaftState:
+	case SubmitUpdate, StopNodes, StartNodes, TakeBackup, RestoreBackup, RemoveRaftState, HandOverBlock, InstallCertificates:
 		return true
 	default:
 		return false
@@ -70,6 +73,25 @@ const (
 	ChangeExitMaintenance  Change = "exit-maintenance"  // State MAINTENANCE -> NORMAL
 )
 
+// The updates of operations on Raft. Each sets the whole Raft metadata of a
+// channel; that of a consenter also adds or removes its endpoint.
+const (
+	ChangeAddConsenter       Change = "add-consenter"
+	ChangeRemoveConsenter    Change = "remove-consenter"
+	ChangeRotateCertificates Change = "rotate-certificates"
+	ChangeSetOptions         Change = "set-options"
+)
+
+// OnRaft reports whether the change is one of an operation on Raft.
+func (c Change) OnRaft() bool {
+	switch c {
+	case ChangeAddConsenter, ChangeRemoveConsenter, ChangeRotateCertificates, ChangeSetOptions:
+		return true
+	default:
+		return false
+	}
+}
+
 // Effect is something that the runbook wants done: data, no behaviour.
 type Effect struct {
 	ID      EffectID   `json:"id"`
@@ -80,12 +102,16 @@ type Effect struct {
 	Channels []string `json:"channels,omitempty"`
 	// Nodes limits reading, stopping, starting and sending to these orderers;
 	// empty means all of the plan.
-	Nodes    []string      `json:"nodes,omitempty"`
-	Change   Change        `json:"change,omitempty"`   // SubmitUpdate, CollectSignatures
-	Metadata []byte        `json:"metadata,omitempty"` // etcdraft.ConfigMetadata, marshalled
-	Tier     Tier          `json:"tier,omitempty"`
-	Expect   *Expectation  `json:"expect,omitempty"`
-	Timeout  time.Duration `json:"timeout,omitempty"` // 0 means the operator's default
+	Nodes    []string `json:"nodes,omitempty"`
+	Change   Change   `json:"change,omitempty"`   // SubmitUpdate, CollectSignatures
+	Metadata []byte   `json:"metadata,omitempty"` // etcdraft.ConfigMetadata, marshalled
+	// Endpoint is the host:port that a SubmitUpdate adds or removes.
+	Endpoint string `json:"endpoint,omitempty"`
+	// Operation says what a run on Raft is about, where an effect must know.
+	Operation *Operation    `json:"operation,omitempty"`
+	Tier      Tier          `json:"tier,omitempty"`
+	Expect    *Expectation  `json:"expect,omitempty"`
+	Timeout   time.Duration `json:"timeout,omitempty"` // 0 means the operator's default
 }
 
 // Expectation is a condition on what every node says of every channel.
@@ -105,4 +131,7 @@ type Expectation struct {
 	TypeChangeLast bool `json:"type_change_last,omitempty"`
 	// Leader demands one leader, the same on every node.
 	Leader bool `json:"leader,omitempty"`
+	// Endpoint must be among the channel's orderer endpoints, NoEndpoint must not; "" for any.
+	Endpoint   string `json:"endpoint,omitempty"`
+	NoEndpoint string `json:"no_endpoint,omitempty"`
 }

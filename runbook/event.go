@@ -43,6 +43,8 @@ type Plan struct {
 	Network  string   `json:"network"`  // typed at the gate
 	Orderers []string `json:"orderers"` // node names, in consenter order
 	Brokers  []string `json:"brokers"`
+	// Operation is what a run on Raft changes; nil for a migration.
+	Operation *Operation `json:"operation,omitempty"`
 	// ZooKeeper names; empty where there is none to stop.
 	ZooKeeper []string `json:"zookeeper,omitempty"`
 	// AbortAfter rolls back once this phase is complete; "" migrates. For rehearsals.

@@ -45,6 +45,8 @@ type NodeState struct {
 	// KafkaOffset is the offset of the last record that is in a block, as the
 	// last block says (last_offset_persisted); 0 if it says none.
 	KafkaOffset int64 `json:"kafka_offset,omitempty"`
+	// Endpoints are the channel's orderer endpoints, sorted; of channels on Raft only.
+	Endpoints []string `json:"endpoints,omitempty"`
 	// Leader is the Raft ID of the leader that this node reported last, 0 if none.
 	Leader uint64 `json:"leader"`
 	// Error says why the node's view could not be read; the rest is then void.
@@ -64,6 +66,9 @@ type ConsenterMetadata struct {
 	Hash       string      `json:"hash"`  // hex SHA-256 of Bytes
 	Consenters []Consenter `json:"consenters"`
 	Options    RaftOptions `json:"options"`
+	// Changes say how it differs from what the channels have, one a line; of
+	// operations on Raft.
+	Changes []string `json:"changes,omitempty"`
 }
 
 // Consenter is one entry of the consenter set. Certificates are shown as
@@ -137,6 +142,20 @@ type Facts struct {
 	AwaitSignatures bool        `json:"await_signatures,omitempty"`
 	Backup          SpaceFacts  `json:"backup"`
 	Kafka           *KafkaFacts `json:"kafka,omitempty"` // nil: it was not asked
+	// Raft is set where the facts are for an operation on Raft; other checks
+	// judge them then.
+	Raft *RaftFacts `json:"raft,omitempty"`
+}
+
+// RaftFacts are the observations for an operation on Raft.
+type RaftFacts struct {
+	Operation Operation `json:"operation"`
+	Members   []string  `json:"members"`   // the consenters to be
+	Witnesses []string  `json:"witnesses"` // those that must run and prove the change
+	// Reached are the channels whose configuration is the goal already.
+	Reached []string `json:"reached,omitempty"`
+	// Faults are what is wrong with the new certificates and their files.
+	Faults []string `json:"faults,omitempty"`
 }
 
 // OrdererFacts is what was seen of one orderer.

@@ -75,6 +75,12 @@ func (x Expectation) judgeNode(channel string, n NodeState) []Problem {
 	if x.MetadataHash != "" && n.MetadataHash != x.MetadataHash {
 		add("wrong consensus metadata", fmt.Sprintf("its hash is %s, expected %s", short(n.MetadataHash), short(x.MetadataHash)))
 	}
+	if x.Endpoint != "" && !slices.Contains(n.Endpoints, x.Endpoint) {
+		add("endpoint is missing", x.Endpoint+" is none of the orderer endpoints")
+	}
+	if x.NoEndpoint != "" && slices.Contains(n.Endpoints, x.NoEndpoint) {
+		add("endpoint is still there", x.NoEndpoint+" is one of the orderer endpoints")
+	}
 	if x.NoMetadata && n.MetadataHash != "" {
 		add("consensus metadata is not empty", "its hash is "+short(n.MetadataHash))
 	}
@@ -151,6 +157,8 @@ func (x Expectation) String() string {
 	add(x.State != "", x.State)
 	add(x.MetadataHash != "", "metadata "+short(x.MetadataHash))
 	add(x.NoMetadata, "no metadata")
+	add(x.Endpoint != "", "endpoint "+x.Endpoint)
+	add(x.NoEndpoint != "", "no endpoint "+x.NoEndpoint)
 	add(len(x.MinHeights) > 0, "no node behind")
 	add(x.Agreement, "all nodes agree")
 	add(x.TypeChangeLast, "type change last")

@@ -255,8 +255,13 @@ func (p Plan) Validate() error {
 		return fmt.Errorf("%w: the plan names no network", ErrUnexpected)
 	case len(p.Orderers) == 0:
 		return fmt.Errorf("%w: the plan names no orderer", ErrUnexpected)
-	case p.AbortAfter != "" && !slices.Contains(Phases[:slices.Index(Phases, PhaseExit)], p.AbortAfter):
+	case p.Operation == nil && p.AbortAfter != "" && !slices.Contains(Phases[:slices.Index(Phases, PhaseExit)], p.AbortAfter):
 		return fmt.Errorf("%w: a run cannot be rolled back after phase %q", ErrUnexpected, p.AbortAfter)
+	}
+	if p.Operation != nil {
+		if err := p.Operation.validate(p); err != nil {
+			return err
+		}
 	}
 	seen := map[string]bool{}
 	for _, n := range slices.Concat(p.Orderers, p.Brokers, p.ZooKeeper) {

@@ -43,7 +43,9 @@ type knowledge struct {
 	// resumed is set by a resumption, and cleared when a step is done.
 	resumed bool
 	// running is what was seen last of the processes.
-	running     map[string]bool
+	running map[string]bool
+	// reached says which orderers could be reached when the facts were gathered.
+	reached     map[string]bool
 	rollingBack bool
 }
 
@@ -56,6 +58,7 @@ func newKnowledge(p Plan) *knowledge {
 		settled:  map[Change]map[string]bool{},
 		running:  map[string]bool{},
 		leaving:  map[string]bool{},
+		reached:  map[string]bool{},
 
 		signatures: map[string]SignatureState{},
 	}
@@ -153,6 +156,9 @@ func (k *knowledge) observe(e Effect, ev Evidence, when time.Time) {
 		k.findings = nil // all checks were made anew
 		if ev.Facts != nil {
 			k.dataBytes = ev.Facts.Backup.Needed
+			for _, o := range ev.Facts.Orderers {
+				k.reached[o.Node] = o.Error == ""
+			}
 		}
 	}
 	for _, f := range Downgrade(ev.Findings, k.plan.IgnoreChecks) {
@@ -213,7 +219,10 @@ func (k *knowledge) adoptChannels(l ChannelList) {
 	k.system = l.System
 	rest := slices.DeleteFunc(slices.Clone(l.Names), func(n string) bool { return n == l.System })
 	slices.Sort(rest)
-	k.channels = append([]string{l.System}, slices.Compact(rest)...)
+	k.channels = slices.Compact(rest)
+	if l.System != "" {
+		k.channels = append([]string{l.System}, k.channels...)
+	}
 }
 
 func (k *knowledge) raise(channel string, height uint64) {

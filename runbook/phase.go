@@ -17,6 +17,12 @@ const (
 	PhaseRollback    Phase = "rollback"    // back to Kafka
 )
 
+// The phases of an operation on Raft, after PhasePrepare.
+const (
+	PhaseUpdate Phase = "update" // the new configuration on every channel
+	PhaseNode   Phase = "node"   // the one node that it is about
+)
+
 // Phases lists the phases of a migration that succeeds.
 var Phases = []Phase{
 	PhasePrepare, PhaseMaintenance, PhaseBackup, PhaseSwitch, PhaseRestart, PhaseExit, PhaseVerify,
@@ -71,6 +77,20 @@ const (
 	StepRollbackVerify        StepID = "rollback.verify"
 )
 
+// The steps of operations on Raft. They begin with StepChannels,
+// StepConsenters, StepPreflight and StepConfirmPlan.
+const (
+	StepUpdateSubmit StepID = "update.submit"
+	StepUpdateVerify StepID = "update.verify"
+
+	StepNodeHandOver StepID = "node.hand-over"
+	StepNodeStop     StepID = "node.stop"
+	StepNodeInstall  StepID = "node.install"
+	StepNodeByHand   StepID = "node.by-hand"
+	StepNodeStart    StepID = "node.start"
+	StepNodeFollow   StepID = "node.follow"
+)
+
 // Status is the state of a step.
 type Status string
 
@@ -92,4 +112,5 @@ const (
 	OutcomeMigrated   Outcome = "migrated"
 	OutcomeRolledBack Outcome = "rolled-back"
 	OutcomeFailed     Outcome = "failed"
+	OutcomeDone       Outcome = "done" // of an operation on Raft
 )

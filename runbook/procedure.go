@@ -17,7 +17,10 @@ type procedure struct {
 }
 
 // procedureOf returns what a run of the plan does.
-func procedureOf(Plan) procedure {
+func procedureOf(p Plan) procedure {
+	if p.Operation != nil {
+		return operationOf(*p.Operation)
+	}
 	return procedure{
 		steps: steps(), back: rollbackSteps(), done: OutcomeMigrated, rules: Rules(),
 		closed: migrationClosed, cost: wayBack,

@@ -1,10 +1,14 @@
 package runbook
 
+import "slices"
+
 // The configuration updates and what the steps that make them share.
 
 // expectAfter is what every node must show once a change is in force.
 func expectAfter(k *knowledge, c Change) Expectation {
 	switch c {
+	case ChangeAddConsenter, ChangeRemoveConsenter, ChangeRotateCertificates, ChangeSetOptions:
+		return expectOnRaft(k, c)
 	case ChangeEnterMaintenance:
 		return Expectation{Type: TypeKafka, State: StateMaintenance, NoMetadata: true}
 	case ChangeSwitchType:
@@ -47,8 +51,11 @@ func submitWave(c Change, channels func(k *knowledge) []string) wave {
 			var out []Effect
 			for _, name := range channels(k) {
 				e := Effect{Kind: SubmitUpdate, Channel: name, Change: c}
-				if c == ChangeSwitchType {
+				if c == ChangeSwitchType || c.OnRaft() {
 					e.Metadata = append([]byte(nil), k.metadata.Bytes...)
+				}
+				if c.OnRaft() {
+					e.Endpoint, e.Nodes = k.plan.Operation.Endpoint, k.witnesses()
 				}
 				out = append(out, e)
 			}
@@ -96,5 +103,7 @@ var verifyUpdate = verification{
 
 // shows reports whether a node has the type, state and metadata expected.
 func shows(n NodeState, x Expectation) bool {
-	return n.Type == x.Type && n.State == x.State && (x.MetadataHash == "" || n.MetadataHash == x.MetadataHash)
+	return n.Type == x.Type && n.State == x.State && (x.MetadataHash == "" || n.MetadataHash == x.MetadataHash) &&
+		(x.Endpoint == "" || slices.Contains(n.Endpoints, x.Endpoint)) &&
+		(x.NoEndpoint == "" || !slices.Contains(n.Endpoints, x.NoEndpoint))
 }

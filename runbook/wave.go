@@ -65,7 +65,9 @@ func unseen(nodes, channels []string, states []ChannelState) *Problem {
 
 func allChannels(k *knowledge) []string { return slices.Clone(k.channels) }
 
-func systemChannel(k *knowledge) []string { return []string{k.system} }
+// systemChannel is where a round of updates begins: the system channel, or,
+// where there is none, the first channel.
+func systemChannel(k *knowledge) []string { return slices.Clone(k.channels[:min(1, len(k.channels))]) }
 
 // stopWave stops a tier; a tier without processes needs nothing.
 func stopWave(t Tier) wave {

@@ -57,13 +57,18 @@ type Result struct {
 // by itself; the configuration in force is the proof.
 const statusLost = "UNKNOWN"
 
-// Submit brings a change into force: read, and if the goal is not reached,
+// Submit is Bring for one of the migration's changes.
+func (s *Submitter) Submit(ctx context.Context, channel string, change runbook.Change, metadata []byte, progress func(string)) (Result, error) {
+	return s.Bring(ctx, channel, Goal{Change: change, Metadata: metadata}, progress)
+}
+
+// Bring brings a goal into force: read, and if the goal is not reached,
 // build, sign, send to one node and wait for the block on that node. Before
 // every further attempt the channel is read again, so that an update is never
 // sent twice blindly; and as every update names the versions it was computed
 // from, at most one of two could take effect (spec 7.1). It gives up when ctx
 // ends or when a node refuses the update for good.
-func (s *Submitter) Submit(ctx context.Context, channel string, change runbook.Change, metadata []byte, progress func(string)) (Result, error) {
+func (s *Submitter) Bring(ctx context.Context, channel string, goal Goal, progress func(string)) (Result, error) {
 	var (
 		last   error
 		sentTo string // a node that may have accepted the update
@@ -76,8 +81,8 @@ func (s *Submitter) Submit(ctx context.Context, channel string, change runbook.C
 			// The end of the time explains nothing; what came before does.
 		case err != nil:
 			last = err
-		case InForce(v, change, metadata):
-			r := Result{Receipt: receipt(v, change, node), AlreadyDone: sentTo == ""}
+		case goal.InForce(v):
+			r := Result{Receipt: receipt(v, goal.Change, node), AlreadyDone: sentTo == ""}
 			if sentTo != "" {
 				r.Receipt.Node, r.Receipt.Status = sentTo, statusLost
 			}
@@ -86,9 +91,9 @@ func (s *Submitter) Submit(ctx context.Context, channel string, change runbook.C
 			return Result{}, last // refused, and nothing has changed since
 		default:
 			to := s.Nodes[(indexOf(s.Nodes, node)+attempt)%len(s.Nodes)]
-			done, maybeSent, err := s.attempt(ctx, v, to, change, metadata, progress)
+			done, maybeSent, err := s.attempt(ctx, v, to, goal, progress)
 			if err == nil {
-				r := receipt(done, change, to)
+				r := receipt(done, goal.Change, to)
 				r.Status = cb.Status_SUCCESS.String()
 				return Result{Receipt: r}, nil
 			}
@@ -111,7 +116,7 @@ func (s *Submitter) Submit(ctx context.Context, channel string, change runbook.C
 		progress(fmt.Sprintf("%s: %v; looking again", channel, last))
 		select {
 		case <-ctx.Done():
-			return Result{}, fmt.Errorf("channel %s: %s is not in force: %w", channel, change, last)
+			return Result{}, fmt.Errorf("channel %s: %s is not in force: %w", channel, goal.Change, last)
 		case <-time.After(pause):
 		}
 		pause = min(pause*2, lastPause)
@@ -120,8 +125,8 @@ func (s *Submitter) Submit(ctx context.Context, channel string, change runbook.C
 
 // attempt sends the update to a node and waits for its block there. maybeSent
 // is set where the node accepted the update or may have.
-func (s *Submitter) attempt(ctx context.Context, v *View, node string, change runbook.Change, metadata []byte, progress func(string)) (next *View, maybeSent bool, err error) {
-	u, err := Build(v, change, metadata)
+func (s *Submitter) attempt(ctx context.Context, v *View, node string, goal Goal, progress func(string)) (next *View, maybeSent bool, err error) {
+	u, err := goal.Build(v)
 	if err != nil {
 		return nil, false, &refusal{err}
 	}
@@ -134,14 +139,14 @@ func (s *Submitter) attempt(ctx context.Context, v *View, node string, change ru
 	if err != nil {
 		return nil, false, &refusal{err}
 	}
-	progress(fmt.Sprintf("%s: sending %s to %s", v.Channel, change, node))
+	progress(fmt.Sprintf("%s: sending %s to %s", v.Channel, goal.Change, node))
 	sendCtx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	if err := s.Broadcast.Send(sendCtx, node, env); err != nil {
 		return nil, errors.Is(err, broadcast.ErrUnknownOutcome), err
 	}
 	progress(fmt.Sprintf("%s: accepted by %s, waiting for the block", v.Channel, node))
-	next, err = s.awaitBlock(ctx, node, v, func(next *View) bool { return InForce(next, change, metadata) })
+	next, err = s.awaitBlock(ctx, node, v, goal.InForce)
 	return next, true, err
 }
 

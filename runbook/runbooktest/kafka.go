@@ -45,7 +45,7 @@ func (n *Network) proveFlush(channels []string) runbook.Evidence {
 	if up := n.up(n.orderers); up > 0 {
 		n.fault("the flush was looked at while %d orderers ran", up)
 	}
-	ev := n.processes(runbook.TierBrokers)
+	ev := n.processes(runbook.Effect{Tier: runbook.TierBrokers})
 	ev.Summary = "topics compared with ledgers"
 	all, inSync := n.topic()
 	for _, name := range channels {

@@ -13,6 +13,9 @@ func (n *Network) serves(c *channel) error {
 	if n.up(n.orderers) == 0 {
 		return &runbook.Problem{What: "no orderer can be reached", Where: c.name}
 	}
+	if n.onRaftOnly != nil {
+		return n.servesRaft(c)
+	}
 	if n.onRaft() {
 		if n.up(n.orderers) <= len(n.orderers)/2 || n.noLeader[c.name] {
 			return &runbook.Problem{What: "no Raft leader", Where: c.name}
@@ -40,6 +43,9 @@ func (n *Network) submit(e runbook.Effect) (runbook.Evidence, error) {
 	}
 	if err := n.serves(c); err != nil {
 		return runbook.Evidence{}, err
+	}
+	if e.Change.OnRaft() {
+		return n.submitRaft(c, e)
 	}
 	cur, next := c.last(), c.last()
 	refused := func(why string) (runbook.Evidence, error) {
@@ -82,31 +88,37 @@ func (n *Network) submit(e runbook.Effect) (runbook.Evidence, error) {
 	return runbook.Evidence{Summary: string(e.Change) + " in force on " + e.Channel, Update: receipt}, nil
 }
 
-func (n *Network) stop(t runbook.Tier) runbook.Evidence {
+func (n *Network) stop(e runbook.Effect) runbook.Evidence {
+	t := e.Tier
 	n.land()
+	if n.onRaftOnly != nil {
+		n.judgeStop(e.Nodes)
+	}
 	if t == runbook.TierBrokers && n.up(n.orderers) > 0 {
 		n.fault("brokers were stopped while orderers ran")
 	}
 	if t == runbook.TierZooKeeper && n.up(n.brokers) > 0 {
 		n.fault("ZooKeeper was stopped while brokers ran")
 	}
-	done := n.up(n.tier(t)) == 0
-	for _, p := range n.tier(t) {
+	done := n.up(named(n.tier(t), e.Nodes)) == 0
+	for _, p := range named(n.tier(t), e.Nodes) {
 		n.running[p] = false
 		delete(n.raft, p)
 	}
-	ev := n.processes(t)
+	ev := n.processes(e)
 	ev.AlreadyDone = done
 	ev.Summary = string(t) + " are down"
 	return ev
 }
 
-func (n *Network) start(t runbook.Tier) (runbook.Evidence, error) {
+func (n *Network) start(e runbook.Effect) (runbook.Evidence, error) {
+	t := e.Tier
 	if t == runbook.TierBrokers && n.up(n.zk) < len(n.zk) {
 		return runbook.Evidence{}, &runbook.Problem{What: "ZooKeeper cannot be reached", Where: n.brokers[0]}
 	}
-	done := n.up(n.tier(t)) == len(n.tier(t))
-	for _, p := range n.tier(t) {
+	nodes := named(n.tier(t), e.Nodes)
+	done := n.up(nodes) == len(nodes)
+	for _, p := range nodes {
 		if n.running[p] {
 			continue
 		}
@@ -120,7 +132,7 @@ func (n *Network) start(t runbook.Tier) (runbook.Evidence, error) {
 	for _, c := range n.channels {
 		n.deliver(c)
 	}
-	ev := n.processes(t)
+	ev := n.processes(e)
 	ev.AlreadyDone = done
 	ev.Summary = string(t) + " are ready"
 	return ev, nil
@@ -129,6 +141,9 @@ func (n *Network) start(t runbook.Tier) (runbook.Evidence, error) {
 // boot decides, as a starting orderer does, from the system channel's last
 // block whether it is a Raft node.
 func (n *Network) boot(orderer string) error {
+	if n.onRaftOnly != nil {
+		return n.bootRaft(orderer)
+	}
 	sys := n.channels[SystemChannel]
 	if have := sys.have[orderer]; have > 0 && sys.blocks[have-1].typ == runbook.TypeRaft {
 		for _, name := range n.channelNames() {

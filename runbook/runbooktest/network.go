@@ -19,6 +19,12 @@ type Options struct {
 	ZooKeeper int
 	// Channels are the application channels; the system channel is SystemChannel.
 	Channels []string
+	// Raft makes a network that is on Raft, without brokers. Spare orderers are
+	// described, but are no consenters and do not run.
+	Raft  bool
+	Spare int
+	// NoSystemChannel leaves the system channel out; on Raft only.
+	NoSystemChannel bool
 }
 
 // SystemChannel is the name of every simulated network's system channel.
@@ -49,7 +55,8 @@ type Network struct {
 	noLeader    map[string]bool
 	// exported are the updates that lie to be signed, by channel; nil where
 	// nobody elsewhere has to sign.
-	exported map[string]*exported
+	exported   map[string]*exported
+	onRaftOnly *raftModel // of a network that is on Raft
 }
 
 // channel is one channel: the blocks that were ordered and how many of them
@@ -68,6 +75,7 @@ type block struct {
 	change     runbook.Change // "" for anything else
 	raft       bool           // ordered by Raft
 	hash       string
+	endpoints  string // orderer endpoints, separated by commas
 }
 
 type backup struct {
@@ -91,6 +99,9 @@ type Failure struct {
 func New(o Options) *Network {
 	if o.Orderers == 0 {
 		o.Orderers = 3
+	}
+	if o.Raft {
+		return newRaft(o)
 	}
 	if o.Brokers == 0 {
 		o.Brokers = 4
@@ -139,7 +150,8 @@ func (n *Network) order(c *channel, b block) {
 	if len(c.blocks) > 0 {
 		prev = c.blocks[len(c.blocks)-1].hash
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%d|%v", c.name, prev, len(c.blocks), b))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%d|{%v %v %v %v %v %v %v %v}%s", c.name, prev, len(c.blocks),
+		b.config, b.typ, b.state, b.meta, b.sequence, b.change, b.raft, b.hash, b.endpoints))
 	b.hash = hex.EncodeToString(sum[:])
 	c.blocks = append(c.blocks, b)
 }
@@ -147,7 +159,7 @@ func (n *Network) order(c *channel, b block) {
 // deliver gives every running orderer the blocks it misses.
 func (n *Network) deliver(c *channel) {
 	for _, o := range n.orderers {
-		if n.running[o] {
+		if n.running[o] && n.receives(c, o) {
 			c.have[o] = len(c.blocks)
 		}
 	}
@@ -257,7 +269,7 @@ func (n *Network) States() []runbook.ChannelState {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.land()
-	return n.read(nil)
+	return n.read(nil, nil)
 }
 
 // land lets updates that were under way arrive.
@@ -297,6 +309,9 @@ func (n *Network) tier(t runbook.Tier) []string {
 
 // channelNames lists the channels, the system channel first.
 func (n *Network) channelNames() []string {
+	if n.channels[SystemChannel] == nil {
+		return slices.Sorted(maps.Keys(n.channels))
+	}
 	rest := slices.DeleteFunc(slices.Sorted(maps.Keys(n.channels)), func(c string) bool { return c == SystemChannel })
 	return append([]string{SystemChannel}, rest...)
 }

@@ -75,20 +75,23 @@ func (n *Network) perform(e runbook.Effect) (runbook.Evidence, error) {
 	case runbook.ListChannels:
 		return n.list(), nil
 	case runbook.ReadChannels:
-		return runbook.Evidence{Summary: "channels read", Channels: n.read(e.Channels)}, nil
+		return runbook.Evidence{Summary: "channels read", Channels: n.read(e.Channels, e.Nodes)}, nil
 	case runbook.AwaitChannels:
 		// What holds already is not waited for; otherwise there is time for
 		// updates that are under way.
-		if e.Expect == nil || len(e.Expect.Judge(n.read(e.Channels))) > 0 {
+		if e.Expect == nil || len(e.Expect.Judge(n.read(e.Channels, e.Nodes))) > 0 {
 			n.land()
 		}
-		return runbook.Evidence{Summary: "channels waited for", Channels: n.read(e.Channels)}, nil
+		return runbook.Evidence{Summary: "channels waited for", Channels: n.read(e.Channels, e.Nodes)}, nil
 	case runbook.ProveFlush:
 		return n.proveFlush(e.Channels), nil
 	case runbook.BuildMetadata:
+		if e.Operation != nil {
+			return n.raftMetadata(*e.Operation)
+		}
 		return n.metadata(), nil
 	case runbook.ReadProcesses:
-		return n.processes(e.Tier), nil
+		return n.processes(e), nil
 	case runbook.SendTransactions:
 		return n.transact(e.Channels)
 	case runbook.CollectSignatures:
@@ -96,9 +99,13 @@ func (n *Network) perform(e runbook.Effect) (runbook.Evidence, error) {
 	case runbook.SubmitUpdate:
 		return n.submit(e)
 	case runbook.StopNodes:
-		return n.stop(e.Tier), nil
+		return n.stop(e), nil
 	case runbook.StartNodes:
-		return n.start(e.Tier)
+		return n.start(e)
+	case runbook.HandOverBlock:
+		return n.handOver(e)
+	case runbook.InstallCertificates:
+		return n.install(e)
 	case runbook.TakeBackup:
 		return n.takeBackup()
 	case runbook.VerifyBackup:
@@ -113,14 +120,20 @@ func (n *Network) perform(e runbook.Effect) (runbook.Evidence, error) {
 }
 
 func (n *Network) list() runbook.Evidence {
-	names := n.channelNames()
+	names, system := n.channelNames(), SystemChannel
+	if n.channels[system] == nil {
+		system = ""
+	}
 	return runbook.Evidence{
 		Summary:     fmt.Sprintf("%d channels", len(names)),
-		ChannelList: &runbook.ChannelList{System: SystemChannel, Names: names, Sources: map[string][]string{"model": names}},
+		ChannelList: &runbook.ChannelList{System: system, Names: names, Sources: map[string][]string{"model": names}},
 	}
 }
 
-func (n *Network) read(only []string) []runbook.ChannelState {
+func (n *Network) read(only, nodes []string) []runbook.ChannelState {
+	if len(nodes) == 0 {
+		nodes = n.orderers
+	}
 	if len(only) == 0 {
 		only = n.channelNames()
 	}
@@ -131,7 +144,7 @@ func (n *Network) read(only []string) []runbook.ChannelState {
 			continue
 		}
 		s := runbook.ChannelState{Name: name, System: name == SystemChannel}
-		for _, o := range n.orderers {
+		for _, o := range nodes {
 			s.Nodes = append(s.Nodes, n.view(c, o))
 		}
 		out = append(out, s)
@@ -158,6 +171,9 @@ func (n *Network) view(c *channel, orderer string) runbook.NodeState {
 	if n.raft[orderer] && !n.noLeader[c.name] {
 		v.Leader = 1
 	}
+	if n.onRaftOnly != nil {
+		n.viewRaft(c, orderer, &v)
+	}
 	return v
 }
 
@@ -169,17 +185,26 @@ func (n *Network) metadata() runbook.Evidence {
 	return runbook.Evidence{Summary: "metadata built", Metadata: m}
 }
 
-func (n *Network) processes(t runbook.Tier) runbook.Evidence {
+func (n *Network) processes(e runbook.Effect) runbook.Evidence {
+	t := e.Tier
 	ev := runbook.Evidence{Summary: "processes read"}
 	for _, tier := range []runbook.Tier{runbook.TierOrderers, runbook.TierBrokers, runbook.TierZooKeeper} {
 		if t != "" && t != tier {
 			continue
 		}
-		for _, p := range n.tier(tier) {
+		for _, p := range named(n.tier(tier), e.Nodes) {
 			ev.Processes = append(ev.Processes, runbook.ProcessState{Node: p, Tier: tier, Running: n.running[p], StartedAt: startTime})
 		}
 	}
 	return ev
+}
+
+// named returns the nodes that an effect names, all if it names none.
+func named(all, nodes []string) []string {
+	if len(nodes) == 0 {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(p string) bool { return !slices.Contains(nodes, p) })
 }
 
 func (n *Network) transact(channels []string) (runbook.Evidence, error) {
