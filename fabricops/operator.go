@@ -255,12 +255,15 @@ func (o *Operator) perform(ctx context.Context, e runbook.Effect, r *report) (ru
 	case runbook.GatherFacts:
 		return o.gatherFacts(ctx, e, r)
 	case runbook.ListChannels:
-		return o.listChannels(ctx)
+		return o.listChannels(ctx, e)
 	case runbook.ReadChannels:
 		return o.readChannels(ctx, e, r)
 	case runbook.AwaitChannels:
 		return o.awaitChannels(ctx, e, r)
 	case runbook.BuildMetadata:
+		if e.Operation != nil {
+			return o.raftMetadata(ctx, e)
+		}
 		return o.buildMetadata()
 	case runbook.VerifyBackup:
 		return o.verifyBackup(ctx, r)
@@ -278,6 +281,10 @@ func (o *Operator) perform(ctx context.Context, e runbook.Effect, r *report) (ru
 		return o.stopNodes(ctx, e, r)
 	case runbook.StartNodes:
 		return o.startNodes(ctx, e, r)
+	case runbook.HandOverBlock:
+		return o.handOver(ctx, e)
+	case runbook.InstallCertificates:
+		return o.installCertificates(ctx, e)
 	case runbook.TakeBackup:
 		return o.takeBackup(ctx, r)
 	case runbook.RestoreBackup:

@@ -14,6 +14,13 @@ const logPatience = 5 * time.Second
 
 func (o *Operator) gatherFacts(ctx context.Context, e runbook.Effect, r *report) (runbook.Evidence, error) {
 	o.needLeaders(ctx) // versions come from the logs too
+	if e.Operation != nil {
+		f, err := o.facts.GatherOnRaft(ctx, e.Channels, *e.Operation, e.Metadata, r.text)
+		if err != nil {
+			return runbook.Evidence{}, err
+		}
+		return runbook.Evidence{Summary: fmt.Sprintf("%d orderers, %d channels observed", len(f.Orderers), len(f.Channels)), Facts: f}, nil
+	}
 	f, findings, err := o.facts.Gather(ctx, e.Channels, r.text)
 	if err != nil {
 		return runbook.Evidence{Findings: findings}, err
@@ -48,8 +55,14 @@ func (o *Operator) logFindings() []runbook.Finding {
 	return out
 }
 
-func (o *Operator) listChannels(ctx context.Context) (runbook.Evidence, error) {
-	list, findings, err := o.facts.List(ctx)
+func (o *Operator) listChannels(ctx context.Context, e runbook.Effect) (runbook.Evidence, error) {
+	find := o.facts.List
+	if e.Operation != nil {
+		find = func(ctx context.Context) (*runbook.ChannelList, []runbook.Finding, error) {
+			return o.facts.ListOnRaft(ctx, *e.Operation)
+		}
+	}
+	list, findings, err := find(ctx)
 	if err != nil {
 		return runbook.Evidence{Findings: findings}, err
 	}

@@ -155,7 +155,9 @@ func (g Goal) consenter(v *View) (*etcdraft.Consenter, error) {
 	host, _, _ := net.SplitHostPort(g.Endpoint)
 	for _, fits := range []func(c *etcdraft.Consenter) bool{
 		func(c *etcdraft.Consenter) bool { return !known(c) },
-		func(c *etcdraft.Consenter) bool { return net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))) == g.Endpoint },
+		func(c *etcdraft.Consenter) bool {
+			return net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))) == g.Endpoint
+		},
 		func(c *etcdraft.Consenter) bool { return c.Host == host },
 	} {
 		if i := slices.IndexFunc(next.Consenters, fits); i >= 0 {

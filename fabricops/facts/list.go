@@ -31,6 +31,16 @@ const walkTimeout = 2 * time.Minute
 // channel's blocks the list comes with an error. A Kafka topic alone makes no
 // channel: it appears in Sources only.
 func (g *Gatherer) List(ctx context.Context) (*runbook.ChannelList, []runbook.Finding, error) {
+	return g.list(ctx, nil)
+}
+
+// ListOnRaft is List for an operation on Raft: Kafka is not asked, nor the
+// ledger of the node that joins or leaves.
+func (g *Gatherer) ListOnRaft(ctx context.Context, o runbook.Operation) (*runbook.ChannelList, []runbook.Finding, error) {
+	return g.list(ctx, &o)
+}
+
+func (g *Gatherer) list(ctx context.Context, operation *runbook.Operation) (*runbook.ChannelList, []runbook.Finding, error) {
 	list := &runbook.ChannelList{System: g.Network.SystemChannel, Sources: map[string][]string{}}
 	var findings []runbook.Finding
 	missing := func(source string, err error) {
@@ -54,7 +64,7 @@ func (g *Gatherer) List(ctx context.Context) (*runbook.ChannelList, []runbook.Fi
 		take(SourceSystem, created, true)
 	}
 	for _, o := range g.Network.Orderers {
-		if o.LedgerDir == "" {
+		if o.LedgerDir == "" || operation != nil && o.Name == operation.Node {
 			continue
 		}
 		names, err := ledgerfiles.Channels(o.LedgerDir)
@@ -64,7 +74,9 @@ func (g *Gatherer) List(ctx context.Context) (*runbook.ChannelList, []runbook.Fi
 		}
 		take(sourceLedger+o.Name, names, true)
 	}
-	if topics, err := g.topics(ctx); err != nil {
+	if operation != nil {
+		// The brokers may be gone since the migration.
+	} else if topics, err := g.topics(ctx); err != nil {
 		missing(SourceTopics, err)
 	} else {
 		take(SourceTopics, topics, false)

@@ -47,6 +47,14 @@ type Orderer struct {
 	// ServerCert and ClientCert are the PEM files of the node's cluster certificates.
 	ServerCert string `yaml:"serverCert"`
 	ClientCert string `yaml:"clientCert"`
+	// ServerKey and ClientKey are their private keys; needed only where raftmig
+	// is to put renewed ones in place. They are never read otherwise.
+	ServerKey string `yaml:"serverKey,omitempty"`
+	ClientKey string `yaml:"clientKey,omitempty"`
+	// BootstrapFile is the block that the node begins with (its
+	// General.BootstrapFile) as seen from here; needed only where raftmig is to
+	// put the block of a new consenter there.
+	BootstrapFile string `yaml:"bootstrapFile,omitempty"`
 	// Operations is the host:port of the operations endpoints, "" if off.
 	Operations string `yaml:"operations,omitempty"`
 	// LedgerDir, WALDir and SnapDir are the node's FileLedger.Location,

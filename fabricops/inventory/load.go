@@ -166,7 +166,7 @@ func (n *Network) eachPath(f func(*string)) {
 		o := &n.Orderers[i]
 		process(&o.Process)
 		each(o.TLSRootCAs, f)
-		for _, p := range []*string{&o.ServerCert, &o.ClientCert, &o.LedgerDir, &o.WALDir, &o.SnapDir} {
+		for _, p := range []*string{&o.ServerCert, &o.ClientCert, &o.ServerKey, &o.ClientKey, &o.BootstrapFile, &o.LedgerDir, &o.WALDir, &o.SnapDir} {
 			f(p)
 		}
 	}

@@ -142,7 +142,7 @@ func State(node string, head *deliver.Head) (runbook.NodeState, error) {
 	if err != nil || v.Type() != runbook.TypeKafka {
 		offset = 0
 	}
-	return runbook.NodeState{
+	state := runbook.NodeState{
 		Node:                   node,
 		KafkaOffset:            max(0, offset),
 		Type:                   v.Type(),
@@ -153,7 +153,11 @@ func State(node string, head *deliver.Head) (runbook.NodeState, error) {
 		MetadataHash:           v.MetadataHash(),
 		LastBlockIsConfig:      head.Config.Header.Number == head.Newest.Header.Number,
 		ConsenterMetadataEmpty: len(consenter.Value) == 0,
-	}, nil
+	}
+	if v.Type() == runbook.TypeRaft {
+		state.Endpoints = v.Endpoints()
+	}
+	return state, nil
 }
 
 // Await reads channels until expect holds or ctx ends. It returns the last

@@ -67,10 +67,15 @@ func IDs() []string {
 	return out
 }
 
-// Check makes every check and returns one finding for each.
+// Check makes every check and returns one finding for each: the checks of a
+// migration, or, where the facts are for one, those of an operation on Raft.
 func Check(f runbook.Facts) []runbook.Finding {
+	made := checks()
+	if f.Raft != nil {
+		made = raftChecks()
+	}
 	var out []runbook.Finding
-	for _, c := range checks() {
+	for _, c := range made {
 		out = append(out, c.run(f))
 	}
 	return out
