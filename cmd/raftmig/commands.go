@@ -7,6 +7,7 @@ const (
 	groupMigrate  = "migrate"
 	groupRehearse = "rehearse"
 	groupConfig   = "config"
+	groupRaft     = "raft"
 	groupTools    = "tools"
 )
 
@@ -15,6 +16,7 @@ func addCommands(root *cobra.Command) {
 	root.AddGroup(
 		&cobra.Group{ID: groupRehearse, Title: "Rehearse:"},
 		&cobra.Group{ID: groupMigrate, Title: "Migrate:"},
+		&cobra.Group{ID: groupRaft, Title: "Operate on Raft:"},
 		&cobra.Group{ID: groupConfig, Title: "Channel configuration and signatures:"},
 		&cobra.Group{ID: groupTools, Title: "Fabric's tools and the engine:"},
 	)
@@ -28,6 +30,7 @@ func addCommands(root *cobra.Command) {
 	add(groupRehearse, newRehearseCommand(), newTestnetCommand(), newBenchCommand())
 	add(groupMigrate, newCheckCommand(), newPlanCommand(), newRunCommand(), newAttachCommand(),
 		newStatusCommand(), newAbortCommand(), newReportCommand())
+	add(groupRaft, newConsenterCommand(), newOptionsCommand())
 	add(groupConfig, newChannelCommand(), newSignCommand())
 	add(groupTools, newCryptogenCommand(), newConfigtxgenCommand(), newOrdererCommand(), newBrokerCommand())
 	root.AddCommand(newRunnerCommand(), newManCommand())

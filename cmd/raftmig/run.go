@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -74,6 +75,8 @@ type runFlags struct {
 	ignore  []string
 	// signatures is how long a headless run waits for signatures at one step.
 	signatures time.Duration
+	// operation is what a run on Raft changes; nil for a migration.
+	operation *runbook.Operation
 }
 
 // signaturesTimeout is the default for that: the window is open meanwhile, and
@@ -152,7 +155,7 @@ func (f *runFlags) headless(cmd *cobra.Command, network *inventory.Network, show
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	r, err := runner.Open(runner.Options{
-		Network: network, Folder: f.runs(), Resume: f.resume, Unattended: true, IgnoreChecks: f.ignore,
+		Network: network, Folder: f.runs(), Resume: f.resume, Unattended: true, IgnoreChecks: f.ignore, Operation: f.operation,
 	})
 	if err != nil {
 		return err
@@ -200,6 +203,13 @@ func (f *runFlags) detached(cmd *cobra.Command, m mode, show *showFlags) error {
 	for _, id := range f.ignore {
 		args = append(args, "--ignore-check", id)
 	}
+	if f.operation != nil {
+		operation, err := json.Marshal(f.operation)
+		if err != nil {
+			return fmt.Errorf("encoding the operation: %w", err)
+		}
+		args = append(args, "--operation", string(operation))
+	}
 	if err := startRunner(ctx, folder, args); err != nil {
 		return err
 	}
@@ -238,7 +248,7 @@ func startRunner(ctx context.Context, folder runner.Folder, args []string) error
 // newRunnerCommand is the detached process; it is not for people.
 func newRunnerCommand() *cobra.Command {
 	var f runFlags
-	var abortAfter string
+	var abortAfter, operation string
 	cmd := &cobra.Command{
 		Use:    "runner",
 		Hidden: true,
@@ -250,9 +260,12 @@ func newRunnerCommand() *cobra.Command {
 			if err != nil {
 				return errors.Join(err, runner.Started("", err))
 			}
+			if f.operation, err = decodeOperation(operation); err != nil {
+				return errors.Join(err, runner.Started("", err))
+			}
 			r, err := runner.Open(runner.Options{
 				Network: network, Folder: f.runs(), Resume: f.resume,
-				AbortAfter: runbook.Phase(abortAfter), IgnoreChecks: f.ignore,
+				AbortAfter: runbook.Phase(abortAfter), IgnoreChecks: f.ignore, Operation: f.operation,
 			})
 			if err != nil {
 				return errors.Join(err, runner.Started("", err))
@@ -267,6 +280,7 @@ func newRunnerCommand() *cobra.Command {
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.resume, "resume", false, "")
 	cmd.Flags().StringVar(&abortAfter, "abort-at", "", "")
+	cmd.Flags().StringVar(&operation, "operation", "", "")
 	cmd.Flags().StringSliceVar(&f.ignore, "ignore-check", nil, "")
 	return cmd
 }

@@ -130,7 +130,7 @@ func verdict(s *runbook.Snapshot, asked bool) error {
 	switch {
 	case s == nil || s.Outcome == "":
 		return withCode(exitStopped, errors.New("the run has not ended; it can be resumed"))
-	case s.Outcome == runbook.OutcomeMigrated, s.Outcome == runbook.OutcomeRolledBack && asked:
+	case s.Outcome == runbook.OutcomeMigrated, s.Outcome == runbook.OutcomeDone, s.Outcome == runbook.OutcomeRolledBack && asked:
 		return nil
 	case s.Outcome == runbook.OutcomeRolledBack:
 		return withCode(exitRolledBack, problemOr(s, "the network was taken back to Kafka"))

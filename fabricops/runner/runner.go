@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"raftmig/fabricops"
@@ -32,6 +33,10 @@ type Options struct {
 	AbortAfter   runbook.Phase
 	Unattended   bool
 	IgnoreChecks []string
+	// Operation is what a new run changes on Raft; nil for a migration. With
+	// Resume, a run that is to be gone on with must be of this operation; nil
+	// goes on with any.
+	Operation *runbook.Operation
 }
 
 // Runner drives one run. Open, then Run, then Close.
@@ -77,7 +82,7 @@ func Open(o Options) (r *Runner, err error) {
 		return r, err
 	}
 	plan := r.operator.Plan(r.Name)
-	plan.AbortAfter, plan.Unattended, plan.IgnoreChecks = o.AbortAfter, o.Unattended, o.IgnoreChecks
+	plan.AbortAfter, plan.Unattended, plan.IgnoreChecks, plan.Operation = o.AbortAfter, o.Unattended, o.IgnoreChecks, o.Operation
 	opts := driver.Options{
 		Operator: r.operator, Journal: r.journal, Events: contents.Events,
 		Plan: plan, Logs: r.operator.Logs(), By: by,
@@ -110,11 +115,32 @@ func choose(o Options, now time.Time) (name string, resumed bool, err error) {
 	if !o.Resume {
 		return "", false, &runbook.Problem{
 			What: ErrUnfinished.Error(), Where: o.Folder.RunDir(last),
-			Why:  fmt.Sprintf("it stands in phase %q", snapshot.Phase),
-			Hint: "go on with it (--resume), or take the network back to Kafka first (raftmig abort)",
+			Why:  fmt.Sprintf("%s stands in phase %q", title(snapshot.Plan), snapshot.Phase),
+			Hint: unfinishedHint(snapshot.Plan),
+		}
+	}
+	if o.Operation != nil && !reflect.DeepEqual(o.Operation, snapshot.Plan.Operation) {
+		return "", false, &runbook.Problem{
+			What: ErrUnfinished.Error(), Where: o.Folder.RunDir(last), Why: "it is another one: " + title(snapshot.Plan),
+			Hint: "go on with it first: raftmig run --resume",
 		}
 	}
 	return last, true, nil
+}
+
+func unfinishedHint(p runbook.Plan) string {
+	if p.Operation == nil {
+		return "go on with it (--resume), or take the network back to Kafka first (raftmig abort)"
+	}
+	return "go on with it first: raftmig run --resume"
+}
+
+// title says in a few words what a run is about.
+func title(p runbook.Plan) string {
+	if p.Operation == nil {
+		return "the migration"
+	}
+	return p.Operation.String()
 }
 
 // Who is the operator, as user@host.

@@ -36,7 +36,9 @@ var raftReachable = check{
 	id:    "raft.reachable",
 	title: "consenters",
 	hint:  "Start the consenter, wait until it follows, and retry. A consenter set is changed only while all of its nodes run.",
-	ok:    func(f runbook.Facts) string { return fmt.Sprintf("all %d that must prove the change answer", len(f.Raft.Witnesses)) },
+	ok: func(f runbook.Facts) string {
+		return fmt.Sprintf("all %d that must prove the change answer", len(f.Raft.Witnesses))
+	},
 	judge: func(f runbook.Facts) []complaint {
 		var out []complaint
 		witnesses(f, func(node string, o *runbook.OrdererFacts) {
@@ -186,7 +188,14 @@ var raftFiles = check{
 	id:    "raft.certificate-files",
 	title: "the node's certificates",
 	hint:  "Name certificates that an orderer organisation's TLS CA issued for this node, with their own keys.",
-	ok:    say("they are valid, cover the node's cluster host, and fit their keys as far as those are known"),
+	ok: func(f runbook.Facts) string {
+		switch f.Raft.Operation.Kind {
+		case runbook.AddConsenter, runbook.RotateCertificates:
+			return "they are valid, cover its cluster host, and fit their keys as far as those are known"
+		default:
+			return "no new ones are needed"
+		}
+	},
 	judge: func(f runbook.Facts) []complaint {
 		var out []complaint
 		for _, fault := range f.Raft.Faults {

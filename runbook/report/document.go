@@ -12,7 +12,7 @@ const Unfinished = "unfinished"
 
 // Document is the JSON document of a headless run.
 type Document struct {
-	// Result is "migrated", "rolled-back", "failed" or "unfinished".
+	// Result is "migrated", "done" (an operation on Raft), "rolled-back", "failed" or "unfinished".
 	Result    string           `json:"result"`
 	Network   string           `json:"network"`
 	Run       string           `json:"run"`

@@ -55,7 +55,7 @@ func (m *markdown) table(head []string, rows [][]string) {
 }
 
 func (m *markdown) head(p page) {
-	m.line("# Migration of "+escape(p.Network)+" from Kafka to Raft: "+p.Result, "", p.Sentence, "")
+	m.line("# "+escape(p.Title)+": "+p.Result, "", p.Sentence, "")
 	items := []string{"Run: " + p.Run, "Began: " + p.Began}
 	if p.Ended != "" {
 		items = append(items, "Ended: "+p.Ended+", after "+p.Took)
@@ -110,6 +110,10 @@ func (m *markdown) metadata(p page) {
 	var rows [][]string
 	for _, c := range p.Metadata.Consenters {
 		rows = append(rows, []string{c.Node, fmt.Sprintf("%s:%d", c.Host, c.Port), c.ServerCert, c.ClientCert, stamp(c.NotAfter)})
+	}
+	if len(p.Metadata.Changes) > 0 {
+		m.line("What changed:", "")
+		m.list(p.Metadata.Changes)
 	}
 	m.table([]string{"Orderer", "Cluster address", "Server certificate", "Client certificate", "Valid until"}, rows)
 }

@@ -10,6 +10,7 @@ import (
 
 // page is what both reports show.
 type page struct {
+	Title         string
 	Network, Run  string
 	Result        string
 	Sentence      string
@@ -44,7 +45,7 @@ func newPage(s runbook.Snapshot) page {
 		Network: s.Plan.Network, Run: s.Plan.Run, Result: string(s.Outcome), Sentence: sentence(s),
 		Began: stamp(s.StartedAt), Ended: stamp(s.EndedAt), Took: took(s.StartedAt, s.EndedAt),
 		Problem: s.Problem, Channels: s.Channels, ObservedAt: stamp(s.ObservedAt),
-		Findings: s.Findings, Metadata: s.Metadata,
+		Findings: s.Findings, Metadata: s.Metadata, Title: title(s),
 	}
 	if p.Result == "" {
 		p.Result = Unfinished
@@ -67,6 +68,13 @@ func newPage(s runbook.Snapshot) page {
 	}
 	p.Afterwards = afterwards(s, p.Backup)
 	return p
+}
+
+func title(s runbook.Snapshot) string {
+	if o := s.Plan.Operation; o != nil {
+		return s.Plan.Network + ": " + o.String()
+	}
+	return "Migration of " + s.Plan.Network + " from Kafka to Raft"
 }
 
 func newStepLine(v runbook.StepView) stepLine {
@@ -108,7 +116,12 @@ func sentence(s runbook.Snapshot) string {
 	switch s.Outcome {
 	case runbook.OutcomeMigrated:
 		return fmt.Sprintf("All %d channels run on Raft, proven on every orderer.", len(s.Channels))
+	case runbook.OutcomeDone:
+		return fmt.Sprintf("Done on all %d channels, proven on every consenter.", len(s.Channels))
 	case runbook.OutcomeRolledBack:
+		if s.Plan.Operation != nil {
+			return "The run was ended before anything was changed."
+		}
 		if s.Problem != nil {
 			return "The migration failed, and the network was taken back to where it was before."
 		}
@@ -123,6 +136,8 @@ func sentence(s runbook.Snapshot) string {
 // afterwards says what is left to do.
 func afterwards(s runbook.Snapshot, b *runbook.BackupReceipt) []string {
 	switch s.Outcome {
+	case runbook.OutcomeDone:
+		return afterOperation(*s.Plan.Operation)
 	case runbook.OutcomeMigrated:
 		out := []string{
 			"Start the peers and clients that were stopped, and look that their heights grow. Peers before 1.4.5 that are static leaders may have to be restarted.",
@@ -134,14 +149,37 @@ func afterwards(s runbook.Snapshot, b *runbook.BackupReceipt) []string {
 		}
 		return out
 	case runbook.OutcomeRolledBack:
+		if s.Plan.Operation != nil {
+			return nil
+		}
 		return []string{
 			"Start the peers and clients that were stopped.",
 			"A new run begins with the checks again.",
 		}
 	case runbook.OutcomeFailed:
+		if s.Plan.Operation != nil {
+			return []string{"Channels that were updated keep the new configuration. A new run of the same operation goes on from there."}
+		}
 		return []string{"The state of the network is what the table of channels shows. Keep the backup and the journal."}
 	default:
 		return nil
+	}
+}
+
+// afterOperation says what is left to do after an operation on Raft.
+func afterOperation(o runbook.Operation) []string {
+	switch o.Kind {
+	case runbook.AddConsenter:
+		return []string{"Peers and clients with a list of orderers of their own learn of " + o.Node + " only from you. One consenter at a time: the next one is a run of its own."}
+	case runbook.RemoveConsenter:
+		return []string{
+			"Take " + o.Node + " out of raftmig.yaml, and out of the lists of orderers that peers and clients have of their own.",
+			"Its ledger is not needed any more. Keep it from being started again: it would look for its channels in vain.",
+		}
+	case runbook.RotateCertificates:
+		return []string{"The old certificates and keys lie beside the new ones, with .old at the end, where raftmig put the new ones in place. Remove them."}
+	default:
+		return []string{"The snapshot interval is in effect. The other options take effect at the next start of each orderer: restart them one after another, each only once the last one follows."}
 	}
 }
 

@@ -69,7 +69,8 @@ func (s *session) abortChoice() choice {
 	if off == "" && !s.snap.AbortOffered {
 		off = present.WayBack(s.snap)[1:].String()
 	}
-	return choice{text: "abort: roll back to Kafka", off: off, do: func() {
+	text := present.AbortText(s.snap)
+	return choice{text: strings.ToLower(text[:1]) + text[1:], off: off, do: func() {
 		d := present.AbortDialog(s.snap, "")
 		s.tell(d)
 		s.confirmWord("yes", "Roll back? Type yes, and after it the reason if you like, or press enter to keep going:", func(why string) {

@@ -87,6 +87,14 @@ func GateDialog(s *runbook.Snapshot, local *time.Location, off string) DialogTex
 	return d
 }
 
+// AbortText is the choice to abort, in a few words.
+func AbortText(s *runbook.Snapshot) string {
+	if s.Plan.Operation != nil {
+		return "Abort: end the run before anything is changed"
+	}
+	return "Abort: roll back to Kafka"
+}
+
 // AbortDialog asks for the way back and says what it costs now.
 func AbortDialog(s *runbook.Snapshot, off string) DialogText {
 	d := DialogText{Title: "Abort: take the way back to Kafka", Tone: Warn}
@@ -99,6 +107,12 @@ func AbortDialog(s *runbook.Snapshot, off string) DialogText {
 		Blank(),
 		Para(Normal, "The run finishes or stops the effect in hand, then rolls back step by step, with evidence for each, until every channel "+
 			"is in normal operation on Kafka. A rollback is not interrupted; the migration can be tried again afterwards."),
+	}
+	if s.Plan.Operation != nil {
+		d.Title = "Abort: end the run, nothing was changed"
+		d.Items = d.Items[:1]
+		d.Choice = []Choice{{Key: "n", Text: "No, keep going"}, {Key: "y", Text: "Yes, end the run", Off: off}}
+		return d
 	}
 	d.Choice = []Choice{
 		{Key: "n", Text: "No, keep going"},
@@ -126,18 +140,25 @@ func ProblemDialog(s *runbook.Snapshot, retryOff, abortOff, giveUpOff string) Di
 	d.Choice = []Choice{
 		{Key: "n", Text: "Wait, let me look around"},
 		{Key: "r", Text: "Retry the step", Off: retryOff},
-		{Key: "a", Text: "Abort: roll back to Kafka", Off: abortOff},
+		{Key: "a", Text: AbortText(s), Off: abortOff},
 		{Key: "x", Text: "Give up: end the run where it stands", Off: giveUpOff},
 	}
 	return d
+}
+
+func giveUpText(s *runbook.Snapshot) string {
+	const stays = "The network stays exactly as it is now, half way or not: nothing is undone and nothing more is done. "
+	if s.Plan.Operation != nil {
+		return stays + "Channels that were updated keep the new configuration, and a node that was stopped stays down until someone acts by hand."
+	}
+	return stays + "Channels in maintenance go on refusing clients until someone acts by hand."
 }
 
 // GiveUpDialog says what giving up leaves behind.
 func GiveUpDialog(s *runbook.Snapshot, off string) DialogText {
 	d := DialogText{Title: "Give up: end the run where it stands", Tone: Bad}
 	d.Items = []Item{
-		Para(Normal, "The network stays exactly as it is now, half way or not: nothing is undone and nothing more is done. Channels in maintenance go on "+
-			"refusing clients until someone acts by hand."),
+		Para(Normal, giveUpText(s)),
 		Blank(),
 		Item{Label: "back", Line: WayBack(s)[1:]},
 		Item{Label: "matrix", Line: ChannelsLine(s)},

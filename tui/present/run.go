@@ -19,6 +19,7 @@ const (
 	MoodWaiting     Mood = "WAITING FOR YOU"
 	MoodStill       Mood = "STANDS STILL"
 	MoodMigrated    Mood = "MIGRATED"
+	MoodDone        Mood = "DONE"
 	MoodRolledBack  Mood = "ROLLED BACK"
 	MoodFailed      Mood = "FAILED"
 	MoodLost        Mood = "CONNECTION LOST"
@@ -30,6 +31,8 @@ func MoodOf(s *runbook.Snapshot, lost bool) Mood {
 	switch {
 	case s != nil && s.Outcome == runbook.OutcomeMigrated:
 		return MoodMigrated
+	case s != nil && s.Outcome == runbook.OutcomeDone:
+		return MoodDone
 	case s != nil && s.Outcome == runbook.OutcomeRolledBack:
 		return MoodRolledBack
 	case s != nil && s.Outcome != "":
@@ -83,7 +86,7 @@ func ProblemOf(s *runbook.Snapshot) *runbook.Problem {
 // Tone is the tone of the mood's word.
 func (m Mood) Tone() Tone {
 	switch m {
-	case MoodMigrated, MoodRolledBack:
+	case MoodMigrated, MoodDone, MoodRolledBack:
 		return Good
 	case MoodFailed, MoodStill, MoodLost:
 		return Bad
@@ -215,6 +218,8 @@ func WayBack(s *runbook.Snapshot) Line {
 		return Line{label, {tone, word}, {Normal, " - " + note}}
 	}
 	switch {
+	case s.Outcome == runbook.OutcomeRolledBack && s.Plan.Operation != nil:
+		return Line{label, {Good, "taken"}, {Normal, " - nothing was changed"}}
 	case s.Outcome == runbook.OutcomeRolledBack:
 		return Line{label, {Good, "taken"}, {Normal, " - the network is back on Kafka"}}
 	case s.AbortOffered:
@@ -252,7 +257,12 @@ func Outcome(s *runbook.Snapshot) string {
 		return ""
 	case runbook.OutcomeMigrated:
 		return fmt.Sprintf("Migrated%s: %s on Raft, in normal operation.", took, Plural(len(s.Channels), "channel"))
+	case runbook.OutcomeDone:
+		return fmt.Sprintf("Done%s: %s, proven on %s.", took, Clean(s.Plan.Operation.String()), Plural(len(s.Channels), "channel"))
 	case runbook.OutcomeRolledBack:
+		if s.Plan.Operation != nil {
+			return fmt.Sprintf("Ended%s as asked for: nothing was changed.", took)
+		}
 		return fmt.Sprintf("Rolled back%s: the network is on Kafka again.", took)
 	default:
 		return fmt.Sprintf("Ended without success%s. Read the problem and the evidence before anything else.", took)

@@ -306,6 +306,9 @@ func EffectText(e runbook.Effect) string {
 		runbook.TakeBackup:        "copying the backup",
 		runbook.RestoreBackup:     "restoring the backup",
 		runbook.RemoveRaftState:   "removing Raft state",
+
+		runbook.HandOverBlock:       "handing over the newest config block",
+		runbook.InstallCertificates: "installing certificates",
 	}
 	if e.Kind == runbook.SubmitUpdate {
 		return Clean(fmt.Sprintf("%s on %s", strings.ReplaceAll(string(e.Change), "-", " "), e.Channel))
