@@ -201,6 +201,11 @@ func (o *Operator) startNodes(ctx context.Context, e runbook.Effect, r *report) 
 	}
 	o.matrix.Forget()
 	err := o.all(ctx, e, r, "ready", func(p *process) error { return p.ctl.Start(ctx) })
+	for errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && e.Timeout > 0 {
+		// The effect has more time than one start: a new consenter copies ledgers.
+		r.text("not ready yet: " + err.Error())
+		err = o.all(ctx, e, r, "ready", func(p *process) error { return p.ctl.Start(ctx) })
+	}
 	if err == nil && e.Tier == runbook.TierBrokers {
 		// The first broker was ready before there was a leader to follow. Now that
 		// all are there, each is asked once more whether it has caught up.

@@ -24,7 +24,7 @@ func commandsOnRaft(k *knowledge) []string {
 			`"client_tls_cert":"'$(base64 -w0 client.crt)'",`,
 			`"server_tls_cert":"'$(base64 -w0 server.crt)'"}'`,
 		}
-		edit = jqEdit(append([]string{`$V.metadata.consenters+=[$C]`}, editEndpoint(o)...)...)
+		edit = jqEdit(`$V.metadata.consenters+=[$C]`)
 	case RotateCertificates:
 		before = []string{
 			isConsenter(o),
@@ -33,14 +33,23 @@ func commandsOnRaft(k *knowledge) []string {
 		}
 		edit = jqEdit("$V.metadata.consenters|=map(if $S then .+$C else . end)")
 	}
-	if o.Endpoint != "" && o.Kind != RotateCertificates {
-		before = append(before, "A=.channel_group.values.OrdererAddresses.value.addresses")
+	if o.Endpoint != "" && o.Kind == RemoveConsenter {
+		before = append(before, globalEndpoints)
 	}
 	out := commandsUpdate(k, edit...)
 	if before != nil {
 		out = append([]string{command(before...)}, out...)
 	}
 	return out
+}
+
+// globalEndpoints sets A, the channel's own list of endpoints.
+const globalEndpoints = "A=.channel_group.values.OrdererAddresses.value.addresses"
+
+// commandsEndpoint are those of the update that adds an endpoint.
+func commandsEndpoint(k *knowledge) []string {
+	edit := jqEdit(fmt.Sprintf("$A+=[\"%s\"]", k.plan.Operation.Endpoint))
+	return append([]string{globalEndpoints}, commandsUpdate(k.channels, edit...)...)
 }
 
 // jqEdit edits the configuration of the channel by jq, in several assignments.
@@ -74,17 +83,13 @@ func isConsenter(o Operation) string {
 	return fmt.Sprintf(`S='.host=="%s" and .port==%s'`, host, port)
 }
 
-// editEndpoint edits the global list of endpoints. Where organizations have
-// lists of their own, theirs is edited in the same way.
+// editEndpoint takes an endpoint out of the channel's own list. Where
+// organizations have lists of their own, theirs is edited in the same way.
 func editEndpoint(o Operation) []string {
-	switch {
-	case o.Endpoint == "":
+	if o.Endpoint == "" {
 		return nil
-	case o.Kind == AddConsenter:
-		return []string{fmt.Sprintf("$A+=[\"%s\"]", o.Endpoint)}
-	default:
-		return []string{fmt.Sprintf("$A-=[\"%s\"]", o.Endpoint)}
 	}
+	return []string{fmt.Sprintf("$A-=[\"%s\"]", o.Endpoint)}
 }
 
 func editOptions(r RaftOptions) []string {

@@ -73,10 +73,11 @@ const (
 	ChangeExitMaintenance  Change = "exit-maintenance"  // State MAINTENANCE -> NORMAL
 )
 
-// The updates of operations on Raft. Each sets the whole Raft metadata of a
-// channel; that of a consenter also adds or removes its endpoint.
+// The updates of operations on Raft. Each but ChangeAddEndpoint sets the whole Raft
+// metadata of a channel; removing a consenter also removes its endpoint.
 const (
 	ChangeAddConsenter       Change = "add-consenter"
+	ChangeAddEndpoint        Change = "add-endpoint" // of a consenter that was added, once it follows
 	ChangeRemoveConsenter    Change = "remove-consenter"
 	ChangeRotateCertificates Change = "rotate-certificates"
 	ChangeSetOptions         Change = "set-options"
@@ -85,7 +86,7 @@ const (
 // OnRaft reports whether the change is one of an operation on Raft.
 func (c Change) OnRaft() bool {
 	switch c {
-	case ChangeAddConsenter, ChangeRemoveConsenter, ChangeRotateCertificates, ChangeSetOptions:
+	case ChangeAddConsenter, ChangeAddEndpoint, ChangeRemoveConsenter, ChangeRotateCertificates, ChangeSetOptions:
 		return true
 	default:
 		return false

@@ -47,7 +47,8 @@ type CertificateFiles struct {
 	ClientKey  string `json:"client_key"`
 }
 
-// Change is the update that the operation makes on every channel.
+// Change is the update that the operation makes on every channel; one that adds
+// a consenter makes ChangeAddEndpoint after it.
 func (o Operation) Change() Change {
 	switch o.Kind {
 	case AddConsenter:

@@ -65,6 +65,9 @@ func requireOperated(t require.TestingT, r *runbooktest.Run) {
 		c.Nodes = slices.DeleteFunc(c.Nodes, func(n runbook.NodeState) bool { return !slices.Contains(members, n.Node) })
 		require.Empty(t, x.Judge([]runbook.ChannelState{c}))
 		require.Equal(t, 1, r.Net.Submitted(c.Name, o.Change()), "%s on %s", o.Change(), c.Name)
+		if o.Kind == runbook.AddConsenter {
+			require.Equal(t, 1, r.Net.Submitted(c.Name, runbook.ChangeAddEndpoint), c.Name)
+		}
 	}
 }
 

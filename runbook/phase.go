@@ -21,6 +21,8 @@ const (
 const (
 	PhaseUpdate Phase = "update" // the new configuration on every channel
 	PhaseNode   Phase = "node"   // the one node that it is about
+	// PhaseEndpoint makes a consenter that was added known to clients.
+	PhaseEndpoint Phase = "endpoint"
 )
 
 // Phases lists the phases of a migration that succeeds.
@@ -89,6 +91,9 @@ const (
 	StepNodeByHand   StepID = "node.by-hand"
 	StepNodeStart    StepID = "node.start"
 	StepNodeFollow   StepID = "node.follow"
+
+	StepEndpointSubmit StepID = "endpoint.submit"
+	StepEndpointVerify StepID = "endpoint.verify"
 )
 
 // Status is the state of a step.

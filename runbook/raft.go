@@ -10,7 +10,7 @@ func operationOf(o Operation) procedure {
 	p.steps = []*step{&stepRaftChannels, &stepRaftMetadata, &stepRaftPreflight, &stepRaftConfirm, &stepUpdateSubmit, &stepUpdateVerify}
 	switch o.Kind {
 	case AddConsenter:
-		p.steps = append(p.steps, &stepNodeHandOver, &stepNodeByHand, &stepNodeStart, &stepNodeFollow)
+		p.steps = append(p.steps, &stepNodeHandOver, &stepNodeByHand, &stepNodeStart, &stepNodeFollow, &stepEndpointSubmit, &stepEndpointVerify)
 	case RemoveConsenter:
 		p.steps = append(p.steps, &stepNodeStop)
 	case RotateCertificates:
@@ -69,6 +69,15 @@ func Witnesses(o Operation, members []string) []string {
 	return out
 }
 
+// provers are the nodes that must show an update: the witnesses, or, of one that
+// follows the start of the node, all consenters.
+func (k *knowledge) provers(c Change) []string {
+	if c == ChangeAddEndpoint {
+		return k.members()
+	}
+	return k.witnesses()
+}
+
 // quorate reports whether the witnesses alone can elect a leader.
 func (k *knowledge) quorate() bool { return len(k.witnesses()) > len(k.members())/2 }
 
@@ -76,7 +85,7 @@ func (k *knowledge) quorate() bool { return len(k.witnesses()) > len(k.members()
 func expectOnRaft(k *knowledge, c Change) Expectation {
 	x := Expectation{Type: TypeRaft, State: StateNormal, MetadataHash: k.metadataHash()}
 	switch c {
-	case ChangeAddConsenter:
+	case ChangeAddEndpoint:
 		x.Endpoint = k.plan.Operation.Endpoint
 	case ChangeRemoveConsenter:
 		x.NoEndpoint = k.plan.Operation.Endpoint
@@ -84,20 +93,30 @@ func expectOnRaft(k *knowledge, c Change) Expectation {
 	return x
 }
 
-// expectLed is expectOnRaft with heights and, where the witnesses can have one,
-// a leader.
-func expectLed(k *knowledge, channels []string) Expectation {
-	x := expectOnRaft(k, k.plan.Operation.Change())
-	x.MinHeights, x.Leader = k.minHeights(channels), k.quorate()
+// expectLed is expectOnRaft with heights and, where those that prove it can have
+// one, a leader.
+func expectLed(k *knowledge, c Change, channels []string) Expectation {
+	x := expectOnRaft(k, c)
+	x.MinHeights, x.Leader = k.minHeights(channels), len(k.provers(c)) > len(k.members())/2
 	return x
 }
 
-// submitRaft submits the operation's update on channels.
-func submitRaft(channels func(k *knowledge) []string) wave {
-	return wave{
-		effects: func(k *knowledge) []Effect { return submitWave(k.plan.Operation.Change(), channels).effects(k) },
-		judge:   accepted,
+// raftRound makes one change on every channel: on the first one, proven by all
+// that must show it, then on all others at once.
+func raftRound(c func(k *knowledge) Change) []wave {
+	submit := func(channels func(k *knowledge) []string) wave {
+		return wave{
+			effects: func(k *knowledge) []Effect { return submitWave(c(k), channels).effects(k) },
+			judge:   accepted,
+		}
 	}
+	return []wave{submit(systemChannel), proveRaft(c, systemChannel), submit((*knowledge).others)}
+}
+
+// proveRaft waits until all that must show a change on channels do.
+func proveRaft(c func(k *knowledge) Change, channels func(k *knowledge) []string) wave {
+	return awaitRaft(func(k *knowledge) []string { return k.provers(c(k)) }, channels,
+		func(k *knowledge) Expectation { return expectLed(k, c(k), channels(k)) }, hintRaftBehind)
 }
 
 // awaitRaft waits until the named nodes of channels show what is expected.
@@ -110,6 +129,10 @@ func awaitRaft(nodes, channels func(k *knowledge) []string, expect func(k *knowl
 		judge: func(k *knowledge, e Effect, ev Evidence) *Problem { return judgeChannels(k, e, ev, hint) },
 	}
 }
+
+// mainChange and endpointChange are the changes of the two rounds.
+func mainChange(k *knowledge) Change   { return k.plan.Operation.Change() }
+func endpointChange(*knowledge) Change { return ChangeAddEndpoint }
 
 // operated is the effect's view of the operation.
 func operated(k *knowledge) *Operation {

@@ -13,9 +13,10 @@ func OperationRules() []Rule {
 	return []Rule{
 		{"O1", "Nothing is changed before every check was made and found no error.", checkedFirst},
 		{"O2", "Every channel gets the same Raft metadata, by the one change that the plan names.", oneChange},
-		{"O3", "The system channel, or else the first channel, comes first, proven on every witness.", firstChannelFirst},
+		{"O3", "In every round of updates the system channel, or else the first channel, comes first, proven on every witness.", firstChannelFirst},
 		{"O4", "Only the node that the plan names is stopped or started, and only after the update was proven on every witness of every channel.", oneNode},
 		{"O5", "A node's certificates are replaced only while it is down.", installedDown},
+		{"O6", "The endpoint of a new consenter joins only once the consenter was seen to have the newest block of every channel, with a leader.", endpointLast},
 	}
 }
 
@@ -44,11 +45,18 @@ func oneChange(h *history) string {
 	updates := h.raftUpdates()
 	for _, d := range updates {
 		switch {
+		case d.Change == ChangeAddEndpoint && h.plan.Operation.Kind == AddConsenter:
 		case d.Change != h.plan.Operation.Change():
 			return fmt.Sprintf("%s on %s is not what the plan is about", d.Change, d.Channel)
+		}
+		endpoint := h.plan.Operation.Endpoint
+		if d.Change != ChangeAddEndpoint && d.Change != ChangeRemoveConsenter {
+			endpoint = ""
+		}
+		switch {
 		case len(d.Metadata) == 0 || !bytes.Equal(d.Metadata, updates[0].Metadata):
 			return fmt.Sprintf("%s got other metadata than %s", d.Channel, updates[0].Channel)
-		case d.Endpoint != h.plan.Operation.Endpoint:
+		case d.Endpoint != endpoint:
 			return d.Channel + " got another endpoint than the plan has"
 		}
 	}
@@ -60,7 +68,7 @@ func goal(d deed) Expectation {
 	sum := sha256.Sum256(d.Metadata)
 	x := Expectation{Type: TypeRaft, State: StateNormal, MetadataHash: hex.EncodeToString(sum[:])}
 	switch d.Change {
-	case ChangeAddConsenter:
+	case ChangeAddEndpoint:
 		x.Endpoint = d.Endpoint
 	case ChangeRemoveConsenter:
 		x.NoEndpoint = d.Endpoint
@@ -130,6 +138,31 @@ func installedDown(h *history) string {
 	for _, d := range h.of(InstallCertificates, nil) {
 		if !h.down(TierOrderers, d.begun) {
 			return "certificates were replaced while " + list(d.Nodes) + " may have run"
+		}
+	}
+	return ""
+}
+
+func endpointLast(h *history) string {
+	updates := h.updates(ChangeAddEndpoint)
+	if len(updates) == 0 {
+		return ""
+	}
+	first := updates[0]
+	started := -1
+	for _, s := range h.of(StartNodes, func(s deed) bool { return s.done && s.ended < first.begun }) {
+		started = s.ended
+	}
+	if started < 0 {
+		return "an endpoint joined before its node was started"
+	}
+	x := goal(first)
+	x.Endpoint, x.Leader = "", true
+	for _, c := range h.channels(first.begun) {
+		last, ok := h.seen(c, started, first.begun)
+		if !ok || !slices.ContainsFunc(last.Nodes, func(n NodeState) bool { return n.Node == h.plan.Operation.Node }) ||
+			len(x.Judge([]ChannelState{last})) > 0 {
+			return "an endpoint joined before its node was proven to follow on " + c
 		}
 	}
 	return ""

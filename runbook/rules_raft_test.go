@@ -43,6 +43,15 @@ func TestEveryOperationRuleFindsWhatBreaksIt(t *testing.T) {
 		{"another endpoint", func(t *testing.T) []runbook.Event {
 			return edit(t, operationJournal(t, "add"), update(runbook.ChangeAddConsenter, "ch2"), func(e *runbook.Effect) { e.Endpoint = "x:1" })
 		}, "O2"},
+		{"an endpoint that is not the plan's", func(t *testing.T) []runbook.Event {
+			return edit(t, operationJournal(t, "add"), update(runbook.ChangeAddEndpoint, "ch2"), func(e *runbook.Effect) { e.Endpoint = "x:1" })
+		}, "O2"},
+		{"the endpoint of a node that was not proven", func(t *testing.T) []runbook.Event {
+			return without(operationJournal(t, "add"), func(e runbook.Effect) bool { return e.Step == runbook.StepNodeFollow })
+		}, "O6"},
+		{"the endpoint of a node that was not started", func(t *testing.T) []runbook.Event {
+			return without(operationJournal(t, "add"), is(runbook.StartNodes))
+		}, "O6"},
 		{"the system channel was not proven", func(t *testing.T) []runbook.Event {
 			return without(operationJournal(t, "options"), func(e runbook.Effect) bool {
 				return e.Kind == runbook.AwaitChannels && e.Step == runbook.StepUpdateSubmit
@@ -76,7 +85,7 @@ func TestEveryOperationRuleFindsWhatBreaksIt(t *testing.T) {
 		})
 	}
 	require.Empty(t, runbook.Broken(operationJournal(t, "rotate")))
-	require.Len(t, runbook.OperationRules(), 5)
+	require.Len(t, runbook.OperationRules(), 6)
 }
 
 func TestOperationRulesHoldForEveryBeginningOfAJournal(t *testing.T) {

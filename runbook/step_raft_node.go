@@ -146,7 +146,11 @@ var stepNodeStart = step{
 	id: StepNodeStart,
 	do: []wave{{
 		effects: func(k *knowledge) []Effect {
-			return []Effect{{Kind: StartNodes, Tier: TierOrderers, Nodes: theNode(k)}}
+			e := Effect{Kind: StartNodes, Tier: TierOrderers, Nodes: theNode(k)}
+			if k.plan.Operation.Kind == AddConsenter {
+				e.Timeout = copyPatience
+			}
+			return []Effect{e}
 		},
 		judge: accepted,
 	}},
@@ -162,9 +166,15 @@ var stepNodeStart = step{
 			Guide:    guideOf(k),
 			Commands: commandsControl("start", theNode(k)),
 		}
+		if k.plan.Operation.Kind == AddConsenter {
+			x.Verify = "It has copied every channel and accepts connections, however long that takes. That it follows is proven next."
+		}
 		return x
 	},
 }
+
+// copyPatience is how long a new node may copy ledgers before it serves.
+const copyPatience = 24 * time.Hour
 
 var stepNodeFollow = step{
 	id: StepNodeFollow,

@@ -5,12 +5,8 @@ import "fmt"
 // The updates of an operation on Raft, and their proof.
 
 var stepUpdateSubmit = step{
-	id: StepUpdateSubmit,
-	do: []wave{
-		submitRaft(systemChannel),
-		awaitRaft((*knowledge).witnesses, systemChannel, func(k *knowledge) Expectation { return expectLed(k, systemChannel(k)) }, hintRaftBehind),
-		submitRaft((*knowledge).others),
-	},
+	id:     StepUpdateSubmit,
+	do:     raftRound(mainChange),
 	verify: verifyUpdate,
 	undo:   undoOperation,
 	explain: func(k *knowledge) Explain {
@@ -34,7 +30,7 @@ var stepUpdateSubmit = step{
 
 var stepUpdateVerify = step{
 	id:   StepUpdateVerify,
-	do:   []wave{awaitRaft((*knowledge).witnesses, allChannels, func(k *knowledge) Expectation { return expectLed(k, k.channels) }, hintRaftBehind)},
+	do:   []wave{proveRaft(mainChange, allChannels)},
 	undo: undoOperation,
 	explain: func(k *knowledge) Explain {
 		x := Explain{
@@ -55,4 +51,59 @@ var stepUpdateVerify = step{
 		}
 		return x
 	},
+}
+
+// The endpoint comes last: until a node follows, clients and orderers that try
+// it lose their time, the node itself among them while it copies the channels.
+
+var stepEndpointSubmit = step{
+	id:     StepEndpointSubmit,
+	skip:   noEndpoint,
+	do:     raftRound(endpointChange),
+	verify: verifyUpdate,
+	undo:   undoOperation,
+	explain: func(k *knowledge) Explain {
+		return Explain{
+			Title: "Add its endpoint to every channel",
+			What: fmt.Sprintf("One configuration update a channel: %s joins the orderer endpoints, of its organization where the "+
+				"channel has such. First on one channel, proven there, then on the others.", dashed(k.plan.Operation.Endpoint)),
+			Why:      "Peers and clients learn where the orderers are from the channels. They must not be sent to a node that does not serve yet.",
+			Verify:   "The config block that carries the update is read from the orderers.",
+			Estimate: updateEstimate(k),
+			Guide:    guideReconfiguration,
+			Commands: commandsEndpoint(k),
+		}
+	},
+}
+
+var stepEndpointVerify = step{
+	id:   StepEndpointVerify,
+	skip: noEndpoint,
+	do:   []wave{proveRaft(endpointChange, allChannels)},
+	undo: undoOperation,
+	explain: func(k *knowledge) Explain {
+		return Explain{
+			Title:    "Prove the endpoint everywhere",
+			What:     "Read every channel from every consenter until all show the endpoint. Nothing is changed.",
+			Why:      "The report must show the state that the network was left in.",
+			Verify:   "The endpoint, the same metadata and leader on every consenter of every channel, no consenter behind.",
+			Estimate: readEstimate(k),
+			Guide:    guideReconfiguration,
+			Commands: commandsFetch(k.channels),
+		}
+	},
+}
+
+func noEndpoint(k *knowledge) string {
+	if k.plan.Operation.Endpoint == "" {
+		return "the plan names no endpoint"
+	}
+	return ""
+}
+
+func dashed(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
 }

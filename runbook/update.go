@@ -7,7 +7,7 @@ import "slices"
 // expectAfter is what every node must show once a change is in force.
 func expectAfter(k *knowledge, c Change) Expectation {
 	switch c {
-	case ChangeAddConsenter, ChangeRemoveConsenter, ChangeRotateCertificates, ChangeSetOptions:
+	case ChangeAddConsenter, ChangeAddEndpoint, ChangeRemoveConsenter, ChangeRotateCertificates, ChangeSetOptions:
 		return expectOnRaft(k, c)
 	case ChangeEnterMaintenance:
 		return Expectation{Type: TypeKafka, State: StateMaintenance, NoMetadata: true}
@@ -55,7 +55,10 @@ func submitWave(c Change, channels func(k *knowledge) []string) wave {
 					e.Metadata = append([]byte(nil), k.metadata.Bytes...)
 				}
 				if c.OnRaft() {
-					e.Endpoint, e.Nodes = k.plan.Operation.Endpoint, k.witnesses()
+					e.Nodes = k.provers(c)
+				}
+				if c == ChangeAddEndpoint || c == ChangeRemoveConsenter {
+					e.Endpoint, e.Operation = k.plan.Operation.Endpoint, operated(k)
 				}
 				out = append(out, e)
 			}

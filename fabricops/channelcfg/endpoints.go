@@ -1,7 +1,6 @@
 package channelcfg
 
 import (
-	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -73,7 +72,7 @@ func (g Goal) editEndpoints(v *View, root *cb.ConfigGroup) error {
 			err = errors.Join(err, withdraw(orgs[name], channelconfig.EndpointsKey, g.Endpoint))
 		}
 		return err
-	case g.Change != runbook.ChangeAddConsenter || slices.Contains(v.Endpoints(), g.Endpoint):
+	case g.Change != runbook.ChangeAddEndpoint || slices.Contains(v.Endpoints(), g.Endpoint):
 		return nil
 	}
 	byOrg := false
@@ -101,12 +100,19 @@ func withdraw(group *cb.ConfigGroup, key, endpoint string) error {
 }
 
 // owner is the orderer organization of the node that the endpoint belongs to:
-// the one whose TLS CA issued the server certificate of the new consenter.
+// the one whose TLS CA issued the server certificate of the consenter.
 func (g Goal) owner(v *View) (string, error) {
-	c, err := g.consenter(v)
+	md, err := raftmetadata.Unmarshal(g.Metadata)
 	if err != nil {
 		return "", err
 	}
+	i := slices.IndexFunc(md.Consenters, func(c *etcdraft.Consenter) bool {
+		return net.JoinHostPort(c.GetHost(), strconv.Itoa(int(c.GetPort()))) == g.Consenter
+	})
+	if i < 0 {
+		return "", fmt.Errorf("no consenter is at %s, so the endpoint has no owner", g.Consenter)
+	}
+	c := md.Consenters[i]
 	server, err := raftmetadata.ParseCertificate(c.ServerTlsCert)
 	if err != nil {
 		return "", err
@@ -136,33 +142,4 @@ func (g Goal) owner(v *View) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("no orderer organization's TLS CA issued the certificate of %s:%d, so its endpoint has no owner", c.Host, c.Port)
-}
-
-// consenter is the one that the goal adds, or, where the set has it already,
-// the one at the endpoint.
-func (g Goal) consenter(v *View) (*etcdraft.Consenter, error) {
-	next, err := raftmetadata.Unmarshal(g.Metadata)
-	if err != nil {
-		return nil, err
-	}
-	old, err := raftmetadata.Unmarshal(v.Consensus.Metadata)
-	if err != nil {
-		return nil, err
-	}
-	known := func(c *etcdraft.Consenter) bool {
-		return slices.ContainsFunc(old.Consenters, func(o *etcdraft.Consenter) bool { return bytes.Equal(o.ClientTlsCert, c.ClientTlsCert) })
-	}
-	host, _, _ := net.SplitHostPort(g.Endpoint)
-	for _, fits := range []func(c *etcdraft.Consenter) bool{
-		func(c *etcdraft.Consenter) bool { return !known(c) },
-		func(c *etcdraft.Consenter) bool {
-			return net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))) == g.Endpoint
-		},
-		func(c *etcdraft.Consenter) bool { return c.Host == host },
-	} {
-		if i := slices.IndexFunc(next.Consenters, fits); i >= 0 {
-			return next.Consenters[i], nil
-		}
-	}
-	return nil, fmt.Errorf("no consenter has the endpoint %s", g.Endpoint)
 }

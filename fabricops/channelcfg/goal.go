@@ -21,14 +21,20 @@ type Goal struct {
 	// Metadata is the marshalled etcdraft.ConfigMetadata that the channel is to
 	// have, of the changes that set it.
 	Metadata []byte
-	// Endpoint is the host:port that joins the channel's orderer endpoints when a
-	// consenter is added, and leaves them when one is removed; "" for none.
+	// Endpoint is the host:port that joins or leaves the channel's orderer
+	// endpoints; "" for none.
 	Endpoint string
+	// Consenter is the host:port in the consenter set of the node whose endpoint joins.
+	Consenter string
 }
 
 // GoalOf is what an effect of kind SubmitUpdate is to bring about.
 func GoalOf(e runbook.Effect) Goal {
-	return Goal{Change: e.Change, Metadata: e.Metadata, Endpoint: e.Endpoint}
+	g := Goal{Change: e.Change, Metadata: e.Metadata, Endpoint: e.Endpoint}
+	if e.Operation != nil {
+		g.Consenter = e.Operation.Consenter
+	}
+	return g
 }
 
 // InForce reports whether the goal is reached in a configuration.
@@ -42,7 +48,7 @@ func (g Goal) InForce(v *View) bool {
 	switch {
 	case g.Endpoint == "":
 		return true
-	case g.Change == runbook.ChangeAddConsenter:
+	case g.Change == runbook.ChangeAddEndpoint:
 		return slices.Contains(v.Endpoints(), g.Endpoint)
 	case g.Change == runbook.ChangeRemoveConsenter:
 		return !slices.Contains(v.Endpoints(), g.Endpoint)

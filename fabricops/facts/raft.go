@@ -70,7 +70,7 @@ func (g *Gatherer) channelsOnRaft(ctx context.Context, names []string, o runbook
 			if err != nil {
 				return nil // the channel's facts say so
 			}
-			reached[i] = goal.InForce(v)
+			reached[i] = goal.InForce(v) && (o.Kind != runbook.AddConsenter || o.Endpoint == "" || slices.Contains(v.Endpoints(), o.Endpoint))
 			if o.Kind != runbook.AddConsenter && o.Kind != runbook.RotateCertificates {
 				return nil
 			}

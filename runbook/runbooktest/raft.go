@@ -180,10 +180,10 @@ func (n *Network) submitRaft(c *channel, e runbook.Effect) (runbook.Evidence, er
 	next.meta = string(e.Metadata)
 	list := strings.Split(cur.endpoints, ",")
 	list = slices.DeleteFunc(list, func(a string) bool { return a == e.Endpoint })
-	if e.Change == runbook.ChangeAddConsenter && e.Endpoint != "" {
+	if e.Change == runbook.ChangeAddEndpoint {
 		list = append(list, e.Endpoint)
 	}
-	if e.Endpoint != "" && slices.Contains(strings.Split(cur.endpoints, ","), e.Endpoint) != (e.Change == runbook.ChangeAddConsenter) {
+	if e.Endpoint != "" && slices.Contains(strings.Split(cur.endpoints, ","), e.Endpoint) != (e.Change == runbook.ChangeAddEndpoint) {
 		next.endpoints = strings.Join(list, ",")
 	}
 	receipt := &runbook.UpdateReceipt{Channel: e.Channel, Change: e.Change, Node: e.Nodes[0]}
