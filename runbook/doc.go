@@ -101,7 +101,7 @@ the run. After that a failed step is retried, and the inverse is another run.
 
 # Guarantees
 
-The rules R1 to R9 (see Rules), or O1 to O5 of an operation (see OperationRules), hold for every sequence of events, with
+The rules R1 to R9 (see Rules), or O1 to O6 of an operation (see OperationRules), hold for every sequence of events, with
 crashes at any point. No update that is in force is submitted again.
 */
 package runbook

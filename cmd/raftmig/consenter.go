@@ -32,10 +32,11 @@ func newConsenterAddCommand() *cobra.Command {
 		Use:   "add NODE",
 		Short: "Add an orderer of raftmig.yaml to the consenters of every channel",
 		Long: `Add makes NODE, an orderer described in raftmig.yaml, a consenter of every
-channel, and its address one of their orderer endpoints, in one update per
-channel. Then it hands the newest config block of the system channel over to the
-node (bootstrapFile in raftmig.yaml; else you are asked to put it there), starts
-it, and proves that it follows: same height, same last block, same leader.
+channel, in one update per channel. Then it hands the newest config block of the
+system channel over to the node (bootstrapFile in raftmig.yaml; else you are asked to
+put it there), starts it, and proves that it follows: no node behind, same blocks,
+same leader. Last, its address joins the channels' orderer endpoints, those of its
+organisation where there are such, by a second update per channel where it is missing.
 
 All other consenters must run: a set of which a node is down must not grow.`,
 		Example: `  raftmig consenter add orderer4 --dry-run

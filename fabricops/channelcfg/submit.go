@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +24,11 @@ const (
 	lookInterval  = time.Second      // between looks at all nodes meanwhile
 	firstPause    = 100 * time.Millisecond
 	lastPause     = 2 * time.Second
+	// learning is how long a node that refuses an update for the sake of the
+	// quorum may take to learn that all consenters live: the leader counts one
+	// that has joined or come back only after some time, and tells the others
+	// after some more (spec 4.4).
+	learning = 20 * time.Second
 )
 
 // Submitter submits configuration updates. It is safe for concurrent use.
@@ -73,6 +79,7 @@ func (s *Submitter) Bring(ctx context.Context, channel string, goal Goal, progre
 		last   error
 		sentTo string // a node that may have accepted the update
 		base   *View  // what the last refused update was computed from
+		begun  = time.Now()
 	)
 	for attempt, pause := 0, firstPause; ; attempt++ {
 		v, node, err := s.Read(ctx, channel)
@@ -87,7 +94,7 @@ func (s *Submitter) Bring(ctx context.Context, channel string, goal Goal, progre
 				r.Receipt.Node, r.Receipt.Status = sentTo, statusLost
 			}
 			return r, nil
-		case base != nil && base.Sequence() == v.Sequence():
+		case base != nil && base.Sequence() == v.Sequence() && !(quorumLoss(last) && time.Since(begun) < learning):
 			return Result{}, last // refused, and nothing has changed since
 		default:
 			to := s.Nodes[(indexOf(s.Nodes, node)+attempt)%len(s.Nodes)]
@@ -260,6 +267,12 @@ func permanent(err error) bool {
 func badRequest(err error) bool {
 	var b *broadcast.StatusError
 	return errors.As(err, &b) && b.Status == cb.Status_BAD_REQUEST
+}
+
+// quorumLoss reports a refusal for the sake of the quorum of a Raft channel, by
+// what the answering node knows.
+func quorumLoss(err error) bool {
+	return badRequest(err) && strings.Contains(err.Error(), "configuration will result in quorum loss")
 }
 
 func receipt(v *View, change runbook.Change, node string) runbook.UpdateReceipt {

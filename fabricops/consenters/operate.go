@@ -281,8 +281,8 @@ func Faults(o runbook.Operation, n *inventory.Network, at time.Time) []string {
 		for _, c := range certs[1:] {
 			inter.AddCert(c)
 		}
-		if roots != nil {
-			if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: inter, CurrentTime: leaf.NotBefore, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+		if roots != nil && !at.Before(leaf.NotBefore) && !at.After(leaf.NotAfter) {
+			if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: inter, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
 				add("the server certificate does not chain to the node's tlsRootCAs in raftmig.yaml: %v", err)
 			}
 		}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"raftmig/fabricops/inventory"
+	"raftmig/runbook"
+	"raftmig/runbook/report"
+	"raftmig/testnet/validate"
+)
+
+// raftNet is a network that was migrated.
+type raftNet struct {
+	dir, file string
+	inv       *inventory.Network
+}
+
+func newRaftNet(t *testing.T, args ...string) *raftNet {
+	t.Helper()
+	n := &raftNet{}
+	n.dir, n.file = upNet(t, append([]string{"--name", "net", "--batch-timeout", "50ms"}, args...)...)
+	r := run(t, nil, "run", "--network", n.file, "--headless", "--confirm", "net")
+	require.Zero(t, r.code, r.stderr)
+	n.change(t, func(*inventory.Network) {})
+	return n
+}
+
+// change changes raftmig.yaml.
+func (n *raftNet) change(t *testing.T, edit func(*inventory.Network)) {
+	t.Helper()
+	inv, err := inventory.Load(n.file)
+	require.NoError(t, err)
+	edit(inv)
+	require.NoError(t, inventory.Save(n.file, inv))
+	n.inv = inv
+}
+
+// operate runs an operation, killed again and again on the way and resumed.
+func (n *raftNet) operate(t *testing.T, args ...string) report.Document {
+	t.Helper()
+	args = append(args, "--network", n.file, "--headless", "--yes", "--json")
+	r := run(t, []string{"RAFTMIG_CRASH_AFTER=6"}, args...)
+	lives := 1
+	for at := 12; r.code == killed; at += 6 {
+		lives++
+		require.Less(t, lives, 30, "the run makes no progress\n%s", r.stderr)
+		hook := []string{"RAFTMIG_CRASH_AFTER", "RAFTMIG_CRASH_BEFORE"}[lives%2]
+		r = run(t, []string{fmt.Sprintf("%s=%d", hook, at)}, append(args, "--resume")...)
+	}
+	require.Zero(t, r.code, "%s\n%s", r.stdout, r.stderr)
+	require.Greater(t, lives, 2)
+	doc := r.document(t)
+	require.Equal(t, "done", doc.Result)
+	return doc
+}
+
+// issue makes a TLS certificate for a node, by the TLS CA of the ordering organization.
+func (n *raftNet) issue(t *testing.T, node string) (cert, key string) {
+	t.Helper()
+	org := filepath.Join(n.dir, "crypto-config", "ordererOrganizations", "example.com", "tlsca")
+	files, err := filepath.Glob(filepath.Join(org, "*-cert.pem"))
+	require.NoError(t, err)
+	ca, err := inventory.ReadCertificates(files[0])
+	require.NoError(t, err)
+	b, err := os.ReadFile(filepath.Join(org, "priv_sk"))
+	require.NoError(t, err)
+	block, _ := pem.Decode(b)
+	caKey, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	require.NoError(t, err)
+	mine, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: node + ".example.com"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(1000 * time.Hour),
+		DNSNames: []string{node + ".example.com"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}, ca[0], mine.Public(), caKey)
+	require.NoError(t, err)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(mine)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "new.crt"), filepath.Join(dir, "new.key")
+	writeFile(t, cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	writeFile(t, key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+	return cert, key
+}
+
+// sequence is the config sequence of the first channel, on every node the same.
+func sequence(doc report.Document) uint64 { return doc.Channels[0].Nodes[0].ConfigSequence }
+
+// A consenter leaves and comes back, another gets new certificates, an option is
+// set; each run is killed on the way. Every update comes into force once, and
+// what was refused on the way was refused before anything changed.
+func TestConsentersLeaveJoinAndAreRenewedByRunsThatAreKilled(t *testing.T) {
+	n := newRaftNet(t, "--orderers", "4", "--channels", "1")
+	before := statusOf(t, n.file)
+
+	r := run(t, nil, "options", "set", "--election-tick", "20", "--network", n.file, "--dry-run", "--json")
+	require.Zero(t, r.code, r.stderr)
+	var plan previewDocument
+	require.NoError(t, json.Unmarshal(r.stdout, &plan))
+	require.Equal(t, []string{"election tick: 10 → 20"}, plan.Changes)
+	require.Len(t, plan.Steps, 6)
+	require.Equal(t, before.Channels, statusOf(t, n.file).Channels, "a dry run changes nothing")
+	r = run(t, nil, "options", "set", "--election-tick", "1", "--network", n.file, "--headless", "--yes")
+	require.Equal(t, exitFailed, r.code)
+	require.Contains(t, r.stderr, "ElectionTick (1) must be greater than HeartbeatTick (1)")
+	doc := n.operate(t, "options", "set", "--election-tick", "20")
+	requireUniform(t, doc, 2, 4, "etcdraft")
+	start := sequence(doc)
+
+	doc = n.operate(t, "consenter", "remove", "orderer3")
+	requireUniform(t, doc, 2, 3, "etcdraft")
+	require.Equal(t, start+1, sequence(doc))
+
+	// It comes back as a new node: without a ledger, with a block to begin with.
+	n.change(t, func(inv *inventory.Network) {
+		o := &inv.Orderers[3]
+		require.NoError(t, os.RemoveAll(o.LedgerDir))
+		require.NoError(t, os.RemoveAll(filepath.Dir(o.WALDir)))
+		o.BootstrapFile = filepath.Join(n.dir, "orderers", "orderer3", "join.block")
+		o.Control.Env = append(o.Control.Env, "ORDERER_GENERAL_BOOTSTRAPFILE="+o.BootstrapFile)
+		for i := range inv.Orderers {
+			inv.Orderers[i].ServerKey = strings.TrimSuffix(inv.Orderers[i].ServerCert, ".crt") + ".key"
+			inv.Orderers[i].ClientKey = inv.Orderers[i].ServerKey
+		}
+	})
+	doc = n.operate(t, "consenter", "add", "orderer3")
+	requireUniform(t, doc, 2, 4, "etcdraft")
+	require.Equal(t, start+3, sequence(doc), "the consenter, and then its endpoint")
+	r = run(t, nil, "consenter", "add", "orderer3", "--network", n.file, "--headless", "--yes")
+	require.Equal(t, exitFailed, r.code)
+	require.Contains(t, r.stderr, "orderer3 is a consenter of every channel already")
+
+	cert, key := n.issue(t, "orderer1")
+	require.Zero(t, run(t, nil, "testnet", "fault", "kill", "orderer2", "--dir", n.dir).code)
+	r = run(t, nil, "consenter", "rotate-tls", "orderer1", "--server-cert", cert, "--server-key", key, "--network", n.file, "--headless", "--yes")
+	require.Equal(t, exitFailed, r.code, "no second node while one is down")
+	require.Contains(t, r.stderr, "orderer2")
+	require.Zero(t, run(t, nil, "testnet", "fault", "start", "orderer2", "--dir", n.dir).code)
+	require.Eventually(t, func() bool { return n.led(t) }, waitForBlock, tick)
+	doc = n.operate(t, "consenter", "rotate-tls", "orderer1", "--server-cert", cert, "--server-key", key)
+	requireUniform(t, doc, 2, 4, "etcdraft")
+	require.Equal(t, start+4, sequence(doc))
+	require.FileExists(t, n.inv.Orderers[1].ServerCert+".old")
+	installed, err := os.ReadFile(n.inv.Orderers[1].ServerKey)
+	require.NoError(t, err)
+	wanted, err := os.ReadFile(key)
+	require.NoError(t, err)
+	require.Equal(t, wanted, installed)
+
+	// The network works, and all ledgers are the same.
+	r = run(t, nil, "testnet", "load", "--dir", n.dir, "--transactions", "20", "--json")
+	require.Zero(t, r.code, r.stderr)
+	require.Eventually(t, func() bool {
+		var v validate.Report
+		r := run(t, nil, "testnet", "validate", "--dir", n.dir, "--json")
+		require.NoError(t, json.Unmarshal(r.stdout, &v), r.stderr)
+		return r.code == 0 && v.Committed >= 20
+	}, waitForBlock, tick)
+	r = run(t, nil, "report", "--network", n.file)
+	require.Zero(t, r.code, r.stderr)
+	require.Contains(t, string(r.stdout), "# net: new TLS certificates for consenter orderer1: done")
+	require.Contains(t, string(r.stdout), "with .old at the end")
+}
+
+// led reports whether every node names a leader on every channel.
+func (n *raftNet) led(t *testing.T) bool {
+	t.Helper()
+	for _, c := range statusOf(t, n.file).Channels {
+		for _, node := range c.Nodes {
+			if node.Leader == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func TestMistakesInOperationsAreNamed(t *testing.T) {
+	_, file := upNet(t, "--channels", "0")
+	for _, tc := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"consenter", "add", "orderer9"}, exitUsage, "raftmig.yaml has no orderer orderer9"},
+		{[]string{"consenter", "remove", "orderer9"}, exitUsage, "give the consenter's host:port"},
+		{[]string{"consenter", "rotate-tls", "orderer1"}, exitUsage, "the new server certificate and its key are needed"},
+		{[]string{"consenter", "rotate-tls", "orderer1", "--server-cert", "a", "--server-key", "b", "--client-cert", "c"}, exitUsage, "belong together"},
+		{[]string{"consenter", "add", "orderer1", "--headless", "--yes"}, exitUsage, "say in raftmig.yaml where they belong: bootstrapFile"},
+		{[]string{"options", "set"}, exitUsage, "no option is set"},
+		{[]string{"options", "set", "--tick-interval", "-1s"}, exitUsage, "it must be positive"},
+		{[]string{"options", "set", "--election-tick", "20", "--headless"}, exitUsage, "--yes"},
+		{[]string{"options", "set", "--election-tick", "20", "--plain", "--yes"}, exitUsage, "--yes goes with --headless"},
+		{[]string{"options", "set", "--election-tick", "20", "--headless", "--yes"}, exitFailed, "the channel is not on Raft"},
+	} {
+		r := run(t, nil, append(tc.args, "--network", file)...)
+		require.Equal(t, tc.code, r.code, "%v: %s", tc.args, r.stderr)
+		require.Contains(t, r.stderr, tc.want, "%v", tc.args)
+	}
+	s := statusOf(t, file)
+	require.Equal(t, runbook.OutcomeFailed, s.Outcome, "the last one was a run; it changed nothing")
+}
