@@ -51,6 +51,7 @@ const (
 	LoseMessage Fault = "the message is lost, and so is the answer"
 	Unavailable Fault = "SERVICE_UNAVAILABLE"
 	Forget      Fault = "SUCCESS, but the message is never ordered"
+	NoQuorum    Fault = "BAD_REQUEST for the sake of the quorum"
 )
 
 type channel struct {

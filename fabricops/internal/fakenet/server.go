@@ -53,6 +53,11 @@ func (n *Network) order(env *cb.Envelope) (answer *ab.BroadcastResponse, lost bo
 		return nil, true
 	case Unavailable:
 		return &ab.BroadcastResponse{Status: cb.Status_SERVICE_UNAVAILABLE, Info: "no Raft leader"}, false
+	case NoQuorum:
+		return &ab.BroadcastResponse{
+			Status: cb.Status_BAD_REQUEST,
+			Info:   "consensus metadata update for channel config update is invalid: 1 out of 3 nodes are alive, configuration will result in quorum loss",
+		}, false
 	case Forget:
 		return &ab.BroadcastResponse{Status: cb.Status_SUCCESS}, false
 	}
