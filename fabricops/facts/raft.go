@@ -71,17 +71,20 @@ func (g *Gatherer) channelsOnRaft(ctx context.Context, names []string, o runbook
 				return nil // the channel's facts say so
 			}
 			reached[i] = goal.InForce(v) && (o.Kind != runbook.AddConsenter || o.Endpoint == "" || slices.Contains(v.Endpoints(), o.Endpoint))
-			if o.Kind != runbook.AddConsenter && o.Kind != runbook.RotateCertificates {
-				return nil
-			}
 			bundle, err := channelconfig.NewBundle(v.Channel, v.Config)
 			if err != nil {
 				return nil // likewise
 			}
-			if ord, ok := bundle.OrdererConfig(); ok && len(f.Channels[i].UntrustedConsenters) == 0 {
-				if err := consenters.Trusted(md.Bytes, o.Consenter, ord, g.Now()); err != nil {
-					f.Channels[i].UntrustedConsenters = []string{o.Node + ": " + err.Error()}
-				}
+			ord, ok := bundle.OrdererConfig()
+			if !ok || len(f.Channels[i].UntrustedConsenters) > 0 {
+				return nil
+			}
+			err = consenters.Verify(md.Bytes, ord)
+			if err == nil && (o.Kind == runbook.AddConsenter || o.Kind == runbook.RotateCertificates) {
+				err = consenters.Trusted(md.Bytes, o.Consenter, ord, g.Now())
+			}
+			if err != nil {
+				f.Channels[i].UntrustedConsenters = []string{err.Error()}
 			}
 			return nil
 		})
