@@ -72,7 +72,7 @@ func IDs() []string {
 func Check(f runbook.Facts) []runbook.Finding {
 	made := checks()
 	if f.Raft != nil {
-		made = raftChecks()
+		made = operationChecks()
 	}
 	var out []runbook.Finding
 	for _, c := range made {
