@@ -48,7 +48,8 @@ func newAbortCommand() *cobra.Command {
 		Short: "Take the network back to Kafka and normal mode",
 		Long: `Abort ends the last run by taking the network back to where it was: on Kafka, in
 normal mode, every acknowledged transaction there. It is possible until the first
-channel has left maintenance mode on Raft, and refused after that.
+channel has left maintenance mode on Raft, and refused after that. A run that operates
+on Raft (consenter, options) is ended before its first update, and refused after that.
 
 If the run is being driven it is told to go back; if not, it is resumed first.`,
 		Example: `  raftmig abort
@@ -83,7 +84,11 @@ func abortRun(cmd *cobra.Command, f networkFlags, show *showFlags, yes bool, rea
 		return &runbook.Problem{What: "there is no way back any more", Why: snapshot.AbortNote}
 	}
 	cmd.Printf("Run %s of %s, phase %s.\n%s\n", last, snapshot.Plan.Network, snapshot.Phase, snapshot.AbortNote)
-	if !yes && !confirmed(cmd, "Take the network back to Kafka?") {
+	question := "Take the network back to Kafka?"
+	if snapshot.Plan.Operation != nil {
+		question = "End the run?"
+	}
+	if !yes && !confirmed(cmd, question) {
 		return withCode(exitStopped, errors.New("nothing was done"))
 	}
 	client, err := runner.Attach(ctx, folder)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -217,4 +219,52 @@ func TestMistakesInOperationsAreNamed(t *testing.T) {
 	}
 	s := statusOf(t, file)
 	require.Equal(t, runbook.OutcomeFailed, s.Outcome, "the last one was a run; it changed nothing")
+}
+
+// Attended, an operation is a run like any other: it waits at its gate in a
+// process of its own, is seen from elsewhere, and ends on request while nothing
+// was changed.
+func TestAnOperationWaitsForItsOperatorAndIsAborted(t *testing.T) {
+	n := newRaftNet(t, "--orderers", "1", "--channels", "0", "--brokers", "1")
+	before := statusOf(t, n.file)
+	r := run(t, nil, "options", "set", "--election-tick", "20", "--plain", "--network", n.file) // its input is empty
+	require.NotZero(t, r.code)
+	require.Contains(t, string(r.stdout)+r.stderr, "election tick: 10 → 20")
+	s := statusOf(t, n.file)
+	require.True(t, s.Driven)
+	require.Equal(t, runbook.StepConfirmPlan, s.Step)
+
+	r = run(t, nil, "options", "set", "--election-tick", "30", "--resume", "--headless", "--yes", "--network", n.file)
+	require.NotZero(t, r.code)
+	r = run(t, nil, "abort", "--yes", "--plain", "--network", n.file)
+	require.Zero(t, r.code, "%s\n%s", r.stdout, r.stderr)
+	require.Contains(t, string(r.stdout)+r.stderr, "Nothing has been changed")
+	require.Eventually(t, func() bool { return !statusOf(t, n.file).Driven }, waitForBlock, tick)
+	s = statusOf(t, n.file)
+	require.Equal(t, runbook.OutcomeRolledBack, s.Outcome)
+	require.Equal(t, before.Channels, s.Channels)
+	r = run(t, nil, "report", "--network", n.file)
+	require.Contains(t, string(r.stdout), "The run was ended before anything was changed.")
+
+	// The plain prompts take an answer.
+	doc := n.answered(t, "2\nyes\n", "options", "set", "--election-tick", "20", "--plain")
+	require.Contains(t, doc, "Done")
+}
+
+// answered runs a command with an input, and returns what it prints.
+func (n *raftNet) answered(t *testing.T, input string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), waitForBlock)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary(t), append(args, "--network", n.file)...)
+	in, typed, err := os.Pipe()
+	require.NoError(t, err)
+	defer in.Close()
+	defer typed.Close() // the terminal stays
+	_, err = typed.WriteString(input)
+	require.NoError(t, err)
+	cmd.Stdin = in
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return string(out)
 }
