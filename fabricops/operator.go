@@ -64,6 +64,8 @@ type Operator struct {
 
 	awaitedMu sync.Mutex
 	awaited   []runbook.SignatureState // guarded by awaitedMu
+	// clientCert is the first administrator's TLS certificate, nil if it has none.
+	clientCert *tls.Certificate
 }
 
 var _ runbook.Operator = (*Operator)(nil)
@@ -87,7 +89,7 @@ func New(inv *inventory.Network, opts Options) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Operator{inv: inv, runDir: opts.RunDir, now: opts.Now, tiers: tiers, pool: dial.New(inv.Orderers, admin.TLS)}
+	o := &Operator{inv: inv, runDir: opts.RunDir, now: opts.Now, tiers: tiers, clientCert: admin.TLS, pool: dial.New(inv.Orderers, admin.TLS)}
 	var sources []observe.Source
 	for _, n := range inv.Orderers {
 		sources = append(sources, observe.Source{Node: n.Name, File: n.Log})
@@ -283,6 +285,8 @@ func (o *Operator) perform(ctx context.Context, e runbook.Effect, r *report) (ru
 		return o.startNodes(ctx, e, r)
 	case runbook.HandOverBlock:
 		return o.handOver(ctx, e)
+	case runbook.JoinChannel:
+		return o.joinChannel(ctx, e)
 	case runbook.InstallCertificates:
 		return o.installCertificates(ctx, e)
 	case runbook.TakeBackup:

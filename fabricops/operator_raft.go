@@ -16,7 +16,9 @@ import (
 
 	"raftmig/fabricops/channelcfg"
 	"raftmig/fabricops/consenters"
+	"raftmig/fabricops/dial"
 	"raftmig/fabricops/inventory"
+	"raftmig/fabricops/participation"
 	"raftmig/orderer/protoutil"
 	"raftmig/runbook"
 )
@@ -112,24 +114,13 @@ func endpointChange(op runbook.Operation, views []*channelcfg.View) []string {
 // handOver puts the newest config block of the channel where the node begins
 // with it, or, where raftmig.yaml does not say that, into the run's folder.
 func (o *Operator) handOver(ctx context.Context, e runbook.Effect) (runbook.Evidence, error) {
-	node, err := o.theNode(e)
-	if err != nil {
-		return runbook.Evidence{}, err
-	}
-	v, from, err := o.submitter.Read(ctx, e.Channel)
-	if err != nil {
-		return runbook.Evidence{}, err
-	}
-	if !consenters.Names(v.Consensus.Metadata, e.Operation.Consenter) {
-		return runbook.Evidence{}, &runbook.Problem{What: "the newest config block does not name the node", Where: node.Name, Why: fmt.Sprintf("block %d of %s", v.Number(), e.Channel)}
-	}
-	block, err := protoutil.Marshal(v.Block)
+	node, v, block, from, err := o.blockFor(ctx, e)
 	if err != nil {
 		return runbook.Evidence{}, err
 	}
 	file := node.BootstrapFile
-	if file == "" {
-		file = filepath.Join(o.runDir, "bootstrap-"+node.Name+".block")
+	if file == "" || o.inv.SystemChannel == "" {
+		file = filepath.Join(o.runDir, "join-"+node.Name+"-"+e.Channel+".block")
 	}
 	if had := blockIn(file); had != nil && bytes.Equal(protoutil.BlockHeaderHash(had.Header), protoutil.BlockHeaderHash(v.Block.Header)) {
 		return runbook.Evidence{Summary: fmt.Sprintf("%s has config block %d of %s already", file, v.Number(), e.Channel), AlreadyDone: true}, nil
@@ -138,6 +129,48 @@ func (o *Operator) handOver(ctx context.Context, e runbook.Effect) (runbook.Evid
 		return runbook.Evidence{}, err
 	}
 	return runbook.Evidence{Summary: fmt.Sprintf("config block %d of %s, read from %s, is in %s", v.Number(), e.Channel, from, file)}, nil
+}
+
+// blockFor is the newest config block of the effect's channel, which must name
+// the effect's node.
+func (o *Operator) blockFor(ctx context.Context, e runbook.Effect) (node *inventory.Orderer, v *channelcfg.View, block []byte, from string, err error) {
+	if node, err = o.theNode(e); err != nil {
+		return nil, nil, nil, "", err
+	}
+	if v, from, err = o.submitter.Read(ctx, e.Channel); err != nil {
+		return nil, nil, nil, "", err
+	}
+	if !consenters.Names(v.Consensus.Metadata, e.Operation.Consenter) {
+		return nil, nil, nil, "", &runbook.Problem{
+			What: "the newest config block does not name the node", Where: node.Name, Why: fmt.Sprintf("block %d of %s", v.Number(), e.Channel),
+		}
+	}
+	block, err = protoutil.Marshal(v.Block)
+	return node, v, block, from, err
+}
+
+// joinChannel has the node join the channel with its newest config block.
+func (o *Operator) joinChannel(ctx context.Context, e runbook.Effect) (runbook.Evidence, error) {
+	node, v, block, _, err := o.blockFor(ctx, e)
+	if err != nil {
+		return runbook.Evidence{}, err
+	}
+	cfg, err := dial.TLSConfig(*node, o.clientCert)
+	if err != nil {
+		return runbook.Evidence{}, err
+	}
+	if cfg != nil {
+		cfg.ServerName = "" // the Admin endpoint has a host of its own
+	}
+	already, err := participation.Endpoint{Node: node.Name, URL: node.Participation, TLS: cfg}.Join(ctx, e.Channel, block)
+	if err != nil {
+		return runbook.Evidence{}, err
+	}
+	ev := runbook.Evidence{Summary: fmt.Sprintf("%s joined %s with config block %d", node.Name, e.Channel, v.Number()), AlreadyDone: already}
+	if already {
+		ev.Summary = node.Name + " has " + e.Channel + " already"
+	}
+	return ev, nil
 }
 
 func blockIn(file string) *cb.Block {

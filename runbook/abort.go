@@ -155,6 +155,8 @@ func describe(e Effect) string {
 		return fmt.Sprintf("update %s on %s", e.Change, e.Channel)
 	case e.Kind == CollectSignatures:
 		return fmt.Sprintf("%s for %s", e.Kind, e.Change)
+	case e.Kind == JoinChannel:
+		return fmt.Sprintf("%s %s on %s", e.Kind, e.Channel, list(e.Nodes))
 	case e.Kind.Mutating() && len(e.Nodes) > 0:
 		return fmt.Sprintf("%s %s", e.Kind, list(e.Nodes))
 	case e.Tier != "":

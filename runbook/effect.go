@@ -36,7 +36,8 @@ const (
 	StopNodes    EffectKind = "stop-nodes"    // Tier; returns when they are proven down
 	StartNodes   EffectKind = "start-nodes"   // Tier; returns when they are ready
 	// Of operations on Raft, for the one node in Nodes.
-	HandOverBlock       EffectKind = "hand-over-block"      // the newest config block is put where the node begins with it
+	HandOverBlock       EffectKind = "hand-over-block"      // Channel: its newest config block is put where the node begins with it
+	JoinChannel         EffectKind = "join-channel"         // Channel: the node joins it with its newest config block; without system channel
 	InstallCertificates EffectKind = "install-certificates" // Operation.Files, Metadata: the node's new files are put in place
 	TakeBackup          EffectKind = "take-backup"          // → Evidence.Backup
 	RestoreBackup       EffectKind = "restore-backup"       // from the backup of this run
@@ -46,7 +47,7 @@ const (
 // Mutating reports whether effects of this kind change the network.
 func (k EffectKind) Mutating() bool {
 	switch k {
-	case SubmitUpdate, StopNodes, StartNodes, TakeBackup, RestoreBackup, RemoveRaftState, HandOverBlock, InstallCertificates:
+	case SubmitUpdate, StopNodes, StartNodes, TakeBackup, RestoreBackup, RemoveRaftState, HandOverBlock, JoinChannel, InstallCertificates:
 		return true
 	default:
 		return false

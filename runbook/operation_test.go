@@ -108,11 +108,13 @@ func TestOperationsOnSmallAndSystemlessNetworks(t *testing.T) {
 			})
 		}
 	}
-	n := runbooktest.New(runbooktest.Options{Raft: true, Channels: []string{"b", "a"}, NoSystemChannel: true})
-	r := operate(t, n, operations()["options"], isUnattended)
-	require.NoError(t, r.Continue())
-	requireOperated(t, r)
-	require.Equal(t, "a", firstUpdate(r.Journal).Channel)
+	for name, o := range operations() {
+		n := runbooktest.New(runbooktest.Options{Raft: true, Spare: 1, Channels: []string{"b", "a"}, NoSystemChannel: true})
+		r := operate(t, n, o, isUnattended)
+		require.NoError(t, r.Continue())
+		requireOperated(t, r)
+		require.Equal(t, "a", firstUpdate(r.Journal).Channel, name)
+	}
 }
 
 func firstUpdate(journal []runbook.Event) runbook.Effect {
@@ -125,32 +127,40 @@ func firstUpdate(journal []runbook.Event) runbook.Effect {
 }
 
 func TestAnOperationThatDiesAtAnyRecordIsResumedAndSubmitsNothingTwice(t *testing.T) {
-	for name, o := range operations() {
-		t.Run(name, func(t *testing.T) {
-			whole := operate(t, raftNetwork(3), o, nil)
-			require.NoError(t, whole.Finish())
-			for record := 1; record <= len(whole.Journal); record++ {
-				for _, fate := range []string{"none", "all", "under way"} {
-					r := operate(t, raftNetwork(3), o, nil)
-					r.CrashAt = record
-					if err := r.Finish(); err != nil {
-						require.ErrorIs(t, err, runbooktest.ErrCrashed)
-					}
-					for _, e := range openEffects(r.Journal) {
-						switch fate {
-						case "all":
-							_, _ = r.Net.Perform(t.Context(), e, nil)
-						case "under way":
-							r.Net.PerformLater(e)
-						}
-					}
-					require.NoError(t, r.Recover(len(r.Journal)))
-					require.NoError(t, r.Finish(), "record %d, %s", record, fate)
-					requireOperated(t, r)
-				}
-			}
-		})
+	systemless := func() *runbooktest.Network {
+		return runbooktest.New(runbooktest.Options{Raft: true, Spare: 1, Channels: []string{"ch1", "ch2"}, NoSystemChannel: true})
 	}
+	everyCrashOf(t, "add without system channel", operations()["add"], systemless)
+	for name, o := range operations() {
+		everyCrashOf(t, name, o, func() *runbooktest.Network { return raftNetwork(3) })
+	}
+}
+
+func everyCrashOf(t *testing.T, name string, o runbook.Operation, network func() *runbooktest.Network) {
+	t.Run(name, func(t *testing.T) {
+		whole := operate(t, network(), o, nil)
+		require.NoError(t, whole.Finish())
+		for record := 1; record <= len(whole.Journal); record++ {
+			for _, fate := range []string{"none", "all", "under way"} {
+				r := operate(t, network(), o, nil)
+				r.CrashAt = record
+				if err := r.Finish(); err != nil {
+					require.ErrorIs(t, err, runbooktest.ErrCrashed)
+				}
+				for _, e := range openEffects(r.Journal) {
+					switch fate {
+					case "all":
+						_, _ = r.Net.Perform(t.Context(), e, nil)
+					case "under way":
+						r.Net.PerformLater(e)
+					}
+				}
+				require.NoError(t, r.Recover(len(r.Journal)))
+				require.NoError(t, r.Finish(), "record %d, %s", record, fate)
+				requireOperated(t, r)
+			}
+		}
+	})
 }
 
 func TestAnOperationWhoseEffectsFailOnceIsRetriedAndSubmitsNothingTwice(t *testing.T) {

@@ -90,6 +90,7 @@ const (
 	StepNodeInstall  StepID = "node.install"
 	StepNodeByHand   StepID = "node.by-hand"
 	StepNodeStart    StepID = "node.start"
+	StepNodeJoin     StepID = "node.join"
 	StepNodeFollow   StepID = "node.follow"
 
 	StepEndpointSubmit StepID = "endpoint.submit"

@@ -10,7 +10,7 @@ func operationOf(o Operation) procedure {
 	p.steps = []*step{&stepRaftChannels, &stepRaftMetadata, &stepRaftPreflight, &stepRaftConfirm, &stepUpdateSubmit, &stepUpdateVerify}
 	switch o.Kind {
 	case AddConsenter:
-		p.steps = append(p.steps, &stepNodeHandOver, &stepNodeByHand, &stepNodeStart, &stepNodeFollow, &stepEndpointSubmit, &stepEndpointVerify)
+		p.steps = append(p.steps, &stepNodeHandOver, &stepNodeByHand, &stepNodeStart, &stepNodeJoin, &stepNodeFollow, &stepEndpointSubmit, &stepEndpointVerify)
 	case RemoveConsenter:
 		p.steps = append(p.steps, &stepNodeStop)
 	case RotateCertificates:

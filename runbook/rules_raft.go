@@ -114,7 +114,7 @@ func oneNode(h *history) string {
 		switch d.Kind {
 		case TakeBackup, RestoreBackup, RemoveRaftState:
 			return describe(d.Effect) + " is no part of an operation on Raft"
-		case StopNodes, StartNodes, HandOverBlock, InstallCertificates:
+		case StopNodes, StartNodes, HandOverBlock, JoinChannel, InstallCertificates:
 		default:
 			continue
 		}

@@ -9,9 +9,23 @@ import (
 
 var stepNodeHandOver = step{
 	id: StepNodeHandOver,
+	skip: func(k *knowledge) string {
+		if k.system == "" && !k.plan.Operation.ByHand {
+			return "there is no system channel: the node joins each channel once it runs"
+		}
+		return ""
+	},
 	do: []wave{{
 		effects: func(k *knowledge) []Effect {
-			return []Effect{{Kind: HandOverBlock, Channel: systemChannel(k)[0], Nodes: theNode(k), Operation: operated(k)}}
+			channels := systemChannel(k)
+			if k.system == "" { // people have it join each channel
+				channels = allChannels(k)
+			}
+			var out []Effect
+			for _, c := range channels {
+				out = append(out, Effect{Kind: HandOverBlock, Channel: c, Nodes: theNode(k), Operation: operated(k)})
+			}
+			return out
 		},
 		judge: accepted,
 	}},
@@ -117,6 +131,12 @@ var stepNodeByHand = step{
 	gate: func(k *knowledge) Gate {
 		o := k.plan.Operation
 		g := Gate{Title: "Is " + o.Node + " ready to be started?"}
+		if o.Kind == AddConsenter && k.system == "" {
+			g.Text = "Start " + o.Node + " with General.BootstrapMethod none, and have it join every channel with the block that was written in " +
+				"the step before: osnadmin channel join. Then go on."
+			g.Facts = []string{"Channels: " + list(k.channels)}
+			return g
+		}
 		if o.Kind == AddConsenter {
 			g.Text = "Put the block that was written in the step before onto " + o.Node + ", as the file that its General.BootstrapFile " +
 				"(1.4: General.GenesisFile) names. Then go on."
@@ -170,6 +190,51 @@ var stepNodeStart = step{
 			x.Verify = "It has copied every channel and accepts connections, however long that takes. That it follows is proven next."
 		}
 		return x
+	},
+}
+
+// stepNodeJoin is for networks without a system channel (spec 9).
+var stepNodeJoin = step{
+	id: StepNodeJoin,
+	skip: func(k *knowledge) string {
+		switch {
+		case k.system != "":
+			return "the node finds its channels by the system channel"
+		case k.plan.Operation.ByHand:
+			return "people had it join its channels"
+		default:
+			return ""
+		}
+	},
+	do: []wave{{
+		effects: func(k *knowledge) []Effect {
+			var out []Effect
+			for _, c := range k.channels {
+				out = append(out, Effect{Kind: JoinChannel, Channel: c, Nodes: theNode(k), Operation: operated(k)})
+			}
+			return out
+		},
+		judge: accepted,
+	}},
+	verify: performAgain,
+	undo:   undoOperation,
+	explain: func(k *knowledge) Explain {
+		return Explain{
+			Title: "Join every channel",
+			What: "Have " + k.plan.Operation.Node + " join " + count(len(k.channels), "channel") +
+				" with their newest config blocks, by the channel participation API.",
+			Why:      "Without a system channel a node knows only the channels that it was told to join.",
+			Verify:   "The node takes each block, or has the channel already.",
+			Estimate: time.Second + time.Duration(len(k.channels))*100*time.Millisecond,
+			Guide:    guideReconfiguration,
+			Commands: []string{command(
+				loop("CH", k.channels),
+				"  peer channel fetch config $CH.block -c $CH -o $ORDERER --tls --cafile $CA",
+				"  osnadmin channel join --channelID $CH --config-block $CH.block \\",
+				"    -o $ADMIN_ENDPOINT --ca-file $CA --client-cert $CERT --client-key $KEY",
+				"done",
+			)},
+		}
 	},
 }
 

@@ -115,10 +115,15 @@ func TestAnOperationIsDescribedFromTheInventory(t *testing.T) {
 	inv, _, _ := raft(t)
 	host, port := inv.Orderers[0].Cluster()
 	require.NotZero(t, port)
+	inv.SystemChannel = fakenet.SystemChannel
 	o := operation(t, inv, runbook.AddConsenter, "orderer0")
 	require.True(t, o.ByHand, "nobody has said where its first block belongs")
 	require.Equal(t, host+":7050", o.Endpoint, "the cluster's host, the address' port")
 	inv.Orderers[0].BootstrapFile = "genesis.block"
+	require.False(t, operation(t, inv, runbook.AddConsenter, "orderer0").ByHand)
+	inv.SystemChannel = ""
+	require.True(t, operation(t, inv, runbook.AddConsenter, "orderer0").ByHand, "nobody has said where it is told to join")
+	inv.Orderers[0].Participation = "https://localhost:9443"
 	require.False(t, operation(t, inv, runbook.AddConsenter, "orderer0").ByHand)
 
 	o = operation(t, inv, runbook.RotateCertificates, "orderer0")

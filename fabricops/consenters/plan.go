@@ -39,6 +39,9 @@ func Operation(n *inventory.Network, kind runbook.OperationKind, node, endpoint 
 		return o, nil
 	case runbook.AddConsenter:
 		o.ByHand = at.BootstrapFile == ""
+		if n.SystemChannel == "" {
+			o.ByHand = at.Participation == ""
+		}
 	}
 	if o.Endpoint == "" {
 		_, clients, err := net.SplitHostPort(at.Address)

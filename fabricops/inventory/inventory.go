@@ -55,6 +55,10 @@ type Orderer struct {
 	// General.BootstrapFile) as seen from here; needed only where raftmig is to
 	// put the block of a new consenter there.
 	BootstrapFile string `yaml:"bootstrapFile,omitempty"`
+	// Participation is the URL of the node's Admin endpoint (https://host:port),
+	// where it is told to join channels; needed only where raftmig is to add the
+	// node to a network without a system channel.
+	Participation string `yaml:"participation,omitempty"`
 	// Operations is the host:port of the operations endpoints, "" if off.
 	Operations string `yaml:"operations,omitempty"`
 	// LedgerDir, WALDir and SnapDir are the node's FileLedger.Location,

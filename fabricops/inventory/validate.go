@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"regexp"
 	"sort"
 	"strconv"
@@ -124,6 +125,9 @@ func (n *Network) validateOrderer(f *faults, seen *register, at string, o *Order
 	}
 	if host, port := o.Cluster(); host != "" {
 		seen.once("cluster endpoint", net.JoinHostPort(host, strconv.Itoa(int(port))), at+".clusterHost", "Every consenter needs its own host and port")
+	}
+	if u, err := url.Parse(o.Participation); o.Participation != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		f.add(at+".participation", "Write https://host:port, the node's Admin endpoint", "bad URL %q", o.Participation)
 	}
 	if o.Operations != "" {
 		if checkAddress(f, at+".operations", o.Operations) {

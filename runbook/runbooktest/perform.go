@@ -104,6 +104,8 @@ func (n *Network) perform(e runbook.Effect) (runbook.Evidence, error) {
 		return n.start(e)
 	case runbook.HandOverBlock:
 		return n.handOver(e)
+	case runbook.JoinChannel:
+		return n.join(e)
 	case runbook.InstallCertificates:
 		return n.install(e)
 	case runbook.TakeBackup:

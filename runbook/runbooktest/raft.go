@@ -17,6 +17,9 @@ type raftModel struct {
 	// for it; a node is heard only by those that know it under this number.
 	installed map[string]int
 	handed    map[string]bool // has a config block to begin with
+	// joined are the channels of each node, where there is no system channel; nil
+	// where there is one.
+	joined map[string]map[string]bool
 }
 
 // raftSet stands for the Raft metadata of a channel.
@@ -52,7 +55,15 @@ func newRaft(o Options) *Network {
 		}
 	}
 	channels := o.Channels
-	if !o.NoSystemChannel {
+	if o.NoSystemChannel {
+		n.onRaftOnly.joined = map[string]map[string]bool{}
+		for _, c := range channels {
+			n.onRaftOnly.joined[c] = map[string]bool{}
+			for _, m := range set.Consenters {
+				n.onRaftOnly.joined[c][m.Node] = true
+			}
+		}
+	} else {
 		channels = append([]string{SystemChannel}, channels...)
 	}
 	for _, name := range channels {
@@ -102,11 +113,16 @@ func (n *Network) known(s raftSet, node string) bool {
 func (n *Network) live(c *channel) (live, all int) {
 	s := setOf(c.last())
 	for _, m := range s.Consenters {
-		if n.heard(s, m.Node) {
+		if n.heard(s, m.Node) && n.has(c, m.Node) {
 			live++
 		}
 	}
 	return live, len(s.Consenters)
+}
+
+// has reports whether a node knows of a channel.
+func (n *Network) has(c *channel, node string) bool {
+	return n.onRaftOnly.joined == nil || n.onRaftOnly.joined[c.name][node]
 }
 
 // receives reports whether a running orderer gets a channel's new blocks.
@@ -115,7 +131,7 @@ func (n *Network) receives(c *channel, node string) bool {
 		return true
 	}
 	live, all := n.live(c)
-	return live > all/2 && n.heard(setOf(c.last()), node)
+	return live > all/2 && n.heard(setOf(c.last()), node) && n.has(c, node)
 }
 
 func (n *Network) servesRaft(c *channel) error {
@@ -242,7 +258,7 @@ func (n *Network) judgeStop(nodes []string) {
 // bootRaft starts a Raft node: it has a ledger, or a block to begin with.
 func (n *Network) bootRaft(node string) error {
 	begun := slices.ContainsFunc(n.channelNames(), func(name string) bool { return n.channels[name].have[node] > 0 })
-	if !begun && !n.onRaftOnly.handed[node] {
+	if !begun && !n.onRaftOnly.handed[node] && n.onRaftOnly.joined == nil {
 		n.fault("%s was started without a block to begin with", node)
 		return &runbook.Problem{What: "orderer begins a network of its own", Where: node}
 	}
@@ -262,6 +278,23 @@ func (n *Network) handOver(e runbook.Effect) (runbook.Evidence, error) {
 	already := n.onRaftOnly.handed[e.Nodes[0]]
 	n.onRaftOnly.handed[e.Nodes[0]] = true
 	return runbook.Evidence{Summary: "block handed over", AlreadyDone: already}, nil
+}
+
+func (n *Network) join(e runbook.Effect) (runbook.Evidence, error) {
+	node := e.Nodes[0]
+	switch {
+	case n.onRaftOnly.joined == nil:
+		n.fault("%s was to join %s although there is a system channel", node, e.Channel)
+		return runbook.Evidence{}, &runbook.Problem{What: "cannot join: system channel exists", Where: node}
+	case !n.running[node]:
+		return runbook.Evidence{}, &runbook.Problem{What: "connection refused", Where: node}
+	case setOf(n.channels[e.Channel].last()).index(node) < 0:
+		n.fault("%s joined %s without being a consenter", node, e.Channel)
+	}
+	already := n.onRaftOnly.joined[e.Channel][node]
+	n.onRaftOnly.joined[e.Channel][node] = true
+	n.deliver(n.channels[e.Channel])
+	return runbook.Evidence{Summary: "joined " + e.Channel, AlreadyDone: already}, nil
 }
 
 func (n *Network) install(e runbook.Effect) (runbook.Evidence, error) {

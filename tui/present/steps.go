@@ -307,6 +307,7 @@ func EffectText(e runbook.Effect) string {
 		runbook.RestoreBackup:     "restoring the backup",
 		runbook.RemoveRaftState:   "removing Raft state",
 
+		runbook.JoinChannel:         "joining a channel",
 		runbook.HandOverBlock:       "handing over the newest config block",
 		runbook.InstallCertificates: "installing certificates",
 	}
