@@ -89,6 +89,10 @@ func TestChecksOfOperations(t *testing.T) {
 		{"raft.state", "a channel is in maintenance", runbook.SetOptions, func(f *runbook.Facts) { f.Channels[1].State = runbook.StateMaintenance }, fatal, "STATE_MAINTENANCE"},
 
 		{"raft.leader", "no leader", runbook.SetOptions, func(f *runbook.Facts) { f.Channels[1].Nodes[2].Leader = 0 }, fatal, "ch1: orderer2 knows no leader"},
+		{"raft.leader", "no leader of one, to be two", runbook.AddConsenter, func(f *runbook.Facts) {
+			f.Raft.Members, f.Raft.Witnesses = []string{"orderer0", "orderer3"}, []string{"orderer0"}
+			f.Channels[1].Nodes[0].Leader = 0
+		}, warn, "ch1: orderer0 knows no leader"},
 		{"raft.leader", "two leaders", runbook.SetOptions, func(f *runbook.Facts) { f.Channels[1].Nodes[2].Leader = 2 }, fatal, "names leader 2"},
 		{"raft.leader", "what cannot be read is for another check", runbook.SetOptions, func(f *runbook.Facts) { f.Channels[1].Nodes[2] = runbook.NodeState{Node: "orderer2", Error: "down"} }, ok, ""},
 
