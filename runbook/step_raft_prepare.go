@@ -83,7 +83,7 @@ func judgeRaftMetadata(k *knowledge, _ Effect, ev Evidence) *Problem {
 
 var stepRaftPreflight = step{
 	id: StepPreflight,
-	do: []wave{leaderKnown, {
+	do: []wave{witnessesRead, leaderKnown, {
 		effects: func(k *knowledge) []Effect {
 			return []Effect{{
 				Kind: GatherFacts, Channels: allChannels(k), Operation: operated(k),
@@ -112,14 +112,27 @@ var stepRaftPreflight = step{
 }
 
 // leaderKnown gives a network that was started or changed a moment ago some
-// time to have leaders. Whether it has is for the checks to judge.
-var leaderKnown = wave{
-	effects: func(k *knowledge) []Effect {
-		x := Expectation{Type: TypeRaft, Leader: true}
-		return []Effect{{Kind: AwaitChannels, Channels: allChannels(k), Nodes: k.witnesses(), Expect: &x, Timeout: leaderPatience}}
-	},
-	judge: accepted,
-}
+// time to have leaders, if all witnesses could be read. Whether it has is for
+// the checks to judge.
+var (
+	witnessesRead = wave{
+		effects: func(k *knowledge) []Effect {
+			return []Effect{{Kind: ReadChannels, Channels: allChannels(k), Nodes: k.witnesses()}}
+		},
+		judge: accepted,
+	}
+	leaderKnown = wave{
+		effects: func(k *knowledge) []Effect {
+			x := Expectation{Leader: true}
+			readable := len((Expectation{}).Judge(k.matrix())) == 0
+			if !readable || len(x.Judge(k.matrix())) == 0 {
+				return nil
+			}
+			return []Effect{{Kind: AwaitChannels, Channels: allChannels(k), Nodes: k.witnesses(), Expect: &x, Timeout: leaderPatience}}
+		},
+		judge: accepted,
+	}
+)
 
 // leaderPatience is the time for an election or two with Fabric's default options.
 const leaderPatience = 15 * time.Second

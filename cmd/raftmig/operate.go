@@ -47,6 +47,15 @@ func (f *operateFlags) operate(cmd *cobra.Command, describe func(*inventory.Netw
 		return f.preview(cmd, network, *operation)
 	}
 	f.run.operation = operation
+	if f.run.resume {
+		done, err := f.run.runs().Done(*operation)
+		if err != nil {
+			return err
+		}
+		if done != nil {
+			return f.showDone(cmd, done)
+		}
+	}
 	m := f.show.mode(false)
 	switch {
 	case m != modeHeadless && f.yes:
@@ -65,6 +74,15 @@ func (f *operateFlags) operate(cmd *cobra.Command, describe func(*inventory.Netw
 		})
 	}
 	return f.run.headless(cmd, network, &f.show)
+}
+
+// showDone shows a run that is to be gone on with and has ended well.
+func (f *operateFlags) showDone(cmd *cobra.Command, s *runbook.Snapshot) error {
+	if f.show.json {
+		return writeDocument(cmd.OutOrStdout(), s, nil)
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "Run %s has done it: %s.\n%s\n", s.Plan.Run, s.Plan.Operation, attach{folder: f.run.runs()}.afterwards())
+	return err
 }
 
 // preview shows what the operation would do.

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"raftmig/fabricops/inventory"
+	"raftmig/orderer/fabrictest"
 	"raftmig/runbook"
 	"raftmig/runbook/report"
 	"raftmig/testnet/validate"
@@ -53,8 +54,18 @@ func (n *raftNet) change(t *testing.T, edit func(*inventory.Network)) {
 	n.inv = inv
 }
 
-// operate runs an operation, killed again and again on the way and resumed.
+// operate runs an operation.
 func (n *raftNet) operate(t *testing.T, args ...string) report.Document {
+	t.Helper()
+	r := run(t, nil, append(args, "--network", n.file, "--headless", "--yes", "--json")...)
+	require.Zero(t, r.code, "%s\n%s", r.stdout, r.stderr)
+	doc := r.document(t)
+	require.Equal(t, "done", doc.Result)
+	return doc
+}
+
+// survive runs an operation, killed again and again on the way and resumed.
+func (n *raftNet) survive(t *testing.T, args ...string) report.Document {
 	t.Helper()
 	args = append(args, "--network", n.file, "--headless", "--yes", "--json")
 	r := run(t, []string{"RAFTMIG_CRASH_AFTER=6"}, args...)
@@ -69,6 +80,9 @@ func (n *raftNet) operate(t *testing.T, args ...string) report.Document {
 	require.Greater(t, lives, 2)
 	doc := r.document(t)
 	require.Equal(t, "done", doc.Result)
+	again := run(t, nil, append(args, "--resume")...)
+	require.Zero(t, again.code, again.stderr)
+	require.Equal(t, doc, again.document(t), "a run that is over is shown, not begun once more")
 	return doc
 }
 
@@ -103,11 +117,28 @@ func (n *raftNet) issue(t *testing.T, node string) (cert, key string) {
 	return cert, key
 }
 
+// forget makes an orderer a new node: without a ledger, with a block to begin
+// with. The keys of all are made known to raftmig.
+func (n *raftNet) forget(t *testing.T, i int) {
+	t.Helper()
+	n.change(t, func(inv *inventory.Network) {
+		o := &inv.Orderers[i]
+		require.NoError(t, os.RemoveAll(o.LedgerDir))
+		require.NoError(t, os.RemoveAll(filepath.Dir(o.WALDir)))
+		o.BootstrapFile = filepath.Join(n.dir, "orderers", o.Name, "join.block")
+		o.Control.Env = append(o.Control.Env, "ORDERER_GENERAL_BOOTSTRAPFILE="+o.BootstrapFile, "ORDERER_GENERAL_GENESISFILE="+o.BootstrapFile)
+		for i := range inv.Orderers {
+			inv.Orderers[i].ServerKey = strings.TrimSuffix(inv.Orderers[i].ServerCert, ".crt") + ".key"
+			inv.Orderers[i].ClientKey = inv.Orderers[i].ServerKey
+		}
+	})
+}
+
 // sequence is the config sequence of the first channel, on every node the same.
 func sequence(doc report.Document) uint64 { return doc.Channels[0].Nodes[0].ConfigSequence }
 
-// A consenter leaves and comes back, another gets new certificates, an option is
-// set; each run is killed on the way. Every update comes into force once, and
+// An option is set, a consenter leaves and comes back, another gets new
+// certificates; the last two runs are killed on the way. Every update comes into force once, and
 // what was refused on the way was refused before anything changed.
 func TestConsentersLeaveJoinAndAreRenewedByRunsThatAreKilled(t *testing.T) {
 	n := newRaftNet(t, "--orderers", "4", "--channels", "1")
@@ -131,19 +162,8 @@ func TestConsentersLeaveJoinAndAreRenewedByRunsThatAreKilled(t *testing.T) {
 	requireUniform(t, doc, 2, 3, "etcdraft")
 	require.Equal(t, start+1, sequence(doc))
 
-	// It comes back as a new node: without a ledger, with a block to begin with.
-	n.change(t, func(inv *inventory.Network) {
-		o := &inv.Orderers[3]
-		require.NoError(t, os.RemoveAll(o.LedgerDir))
-		require.NoError(t, os.RemoveAll(filepath.Dir(o.WALDir)))
-		o.BootstrapFile = filepath.Join(n.dir, "orderers", "orderer3", "join.block")
-		o.Control.Env = append(o.Control.Env, "ORDERER_GENERAL_BOOTSTRAPFILE="+o.BootstrapFile)
-		for i := range inv.Orderers {
-			inv.Orderers[i].ServerKey = strings.TrimSuffix(inv.Orderers[i].ServerCert, ".crt") + ".key"
-			inv.Orderers[i].ClientKey = inv.Orderers[i].ServerKey
-		}
-	})
-	doc = n.operate(t, "consenter", "add", "orderer3")
+	n.forget(t, 3)
+	doc = n.survive(t, "consenter", "add", "orderer3")
 	requireUniform(t, doc, 2, 4, "etcdraft")
 	require.Equal(t, start+3, sequence(doc), "the consenter, and then its endpoint")
 	r = run(t, nil, "consenter", "add", "orderer3", "--network", n.file, "--headless", "--yes")
@@ -156,7 +176,7 @@ func TestConsentersLeaveJoinAndAreRenewedByRunsThatAreKilled(t *testing.T) {
 	require.Equal(t, exitFailed, r.code, "no second node while one is down")
 	require.Contains(t, r.stderr, "orderer2")
 	require.Zero(t, run(t, nil, "testnet", "fault", "start", "orderer2", "--dir", n.dir).code)
-	doc = n.operate(t, "consenter", "rotate-tls", "orderer1", "--server-cert", cert, "--server-key", key)
+	doc = n.survive(t, "consenter", "rotate-tls", "orderer1", "--server-cert", cert, "--server-key", key)
 	requireUniform(t, doc, 2, 4, "etcdraft")
 	require.Equal(t, start+4, sequence(doc))
 	require.FileExists(t, n.inv.Orderers[1].ServerCert+".old")
@@ -253,4 +273,19 @@ func (n *raftNet) answered(t *testing.T, input string, args ...string) string {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 	return string(out)
+}
+
+// Fabric's own orderers are operated on exactly as ours.
+func TestInteropFabricsOwnConsentersLeaveJoinAndAreRenewed(t *testing.T) {
+	n := newRaftNet(t, "--orderers", "4", "--channels", "1", "--orderer-bin", fabrictest.Bin(t, "orderer"))
+	start := sequence(n.operate(t, "options", "set", "--snapshot-interval-size", "33554432"))
+	requireUniform(t, n.operate(t, "consenter", "remove", "orderer3"), 2, 3, "etcdraft")
+	n.forget(t, 3)
+	requireUniform(t, n.operate(t, "consenter", "add", "orderer3"), 2, 4, "etcdraft")
+	cert, key := n.issue(t, "orderer1")
+	doc := n.operate(t, "consenter", "rotate-tls", "orderer1", "--server-cert", cert, "--server-key", key)
+	requireUniform(t, doc, 2, 4, "etcdraft")
+	require.Equal(t, start+4, sequence(doc))
+	r := run(t, nil, "testnet", "load", "--dir", n.dir, "--transactions", "20", "--json")
+	require.Zero(t, r.code, r.stderr)
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"raftmig/runbook"
@@ -92,6 +93,23 @@ func (f Folder) Read(run string) (runbook.Snapshot, error) {
 		return runbook.Snapshot{}, fmt.Errorf("the journal of run %s does not fit this program: %w", run, err)
 	}
 	return book.Snapshot(), nil
+}
+
+// Done returns the last run if it is of an operation on Raft and has done it, or
+// nil: a process that died behind the last record leaves nothing to resume.
+func (f Folder) Done(o runbook.Operation) (*runbook.Snapshot, error) {
+	last, err := f.Latest()
+	if errors.Is(err, ErrNoRun) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := f.Read(last)
+	if err != nil || s.Outcome != runbook.OutcomeDone || !reflect.DeepEqual(s.Plan.Operation, &o) {
+		return nil, err
+	}
+	return &s, nil
 }
 
 // maxSocketPath is what every Unix takes; some systems end at 104 bytes.
