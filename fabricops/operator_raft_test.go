@@ -7,8 +7,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"raftmig/fabricops"
+	"raftmig/fabricops/channelcfg"
+	"raftmig/fabricops/channels"
 	"raftmig/fabricops/consenters"
 	"raftmig/fabricops/internal/fakenet"
+	"raftmig/fabricops/inventory"
 	"raftmig/orderer/protoutil"
 	"raftmig/orderer/raftmetadata"
 	"raftmig/runbook"
@@ -173,4 +177,44 @@ func same(t *testing.T, a, b string) {
 	y, err := os.ReadFile(b)
 	require.NoError(t, err)
 	require.Equal(t, x, y)
+}
+
+// The update of an operation waits for signatures from elsewhere as every other.
+func TestTheUpdateOfAnOperationWaitsForSignatures(t *testing.T) {
+	net := fakenet.New(t, 1)
+	net.Add(t, fakenet.Channel, fakenet.Ledger(t, "2.5.16", fakenet.RaftNormal, fakenet.Channel))
+	inv := net.Inventory()
+	inv.Admin = inventory.Identity{MSPID: "OrdererMSP", MSPDir: filepath.Join(net.Crypto.OrdererTLS(0), "../msp")}
+	inv.AwaitSignatures = true
+	dir := t.TempDir()
+	op, err := fabricops.New(inv, fabricops.Options{RunDir: dir, Controller: net.Controller})
+	require.NoError(t, err)
+	defer op.Close()
+	blocks := net.Blocks(fakenet.Channel)
+	index, err := protoutil.LastConfigIndex(blocks[len(blocks)-1])
+	require.NoError(t, err)
+	v, err := channelcfg.FromBlock(blocks[index])
+	require.NoError(t, err)
+	gone := v.Endpoints()[2]
+	o := &runbook.Operation{Kind: runbook.RemoveConsenter, Node: gone, Consenter: gone, Endpoint: gone}
+	metadata, err := consenters.Next(v.Consensus.Metadata, *o, inv)
+	require.NoError(t, err)
+	e := runbook.Effect{
+		Kind: runbook.SubmitUpdate, Channel: fakenet.Channel, Change: runbook.ChangeRemoveConsenter, Metadata: metadata,
+		Endpoint: gone, Operation: o, Nodes: []string{"orderer0"},
+	}
+	_, err = op.Perform(t.Context(), e, nil)
+	require.ErrorContains(t, err, "waits for signatures")
+	file := filepath.Join(dir, "signatures", "ch1.remove-consenter.tx")
+	u, err := channels.ReadUpdates(file)
+	require.NoError(t, err)
+	_, err = channels.Sign(u, []inventory.Identity{net.Crypto.Admin()})
+	require.NoError(t, err)
+	require.NoError(t, channels.WriteUpdate(file, u))
+	ev, err := op.Perform(t.Context(), e, nil)
+	require.NoError(t, err)
+	require.Equal(t, "SUCCESS", ev.Update.Status)
+	states, err := op.Perform(t.Context(), runbook.Effect{Kind: runbook.ReadChannels, Channels: []string{fakenet.Channel}}, nil)
+	require.NoError(t, err)
+	require.NotContains(t, states.Channels[0].Nodes[0].Endpoints, gone)
 }

@@ -94,12 +94,12 @@ func (o *Operator) note(afresh bool, states ...runbook.SignatureState) error {
 // force or cannot be made now.
 func (o *Operator) export(ctx context.Context, e runbook.Effect, files []*channelcfg.Update) (*channelcfg.Update, runbook.SignatureState, error) {
 	s := runbook.SignatureState{Channel: e.Channel, Change: e.Change}
-	v, _, err := o.submitter.Read(ctx, e.Channel)
+	v, _, err := o.submitter.Only(e.Nodes).Read(ctx, e.Channel)
 	if err != nil {
 		return nil, s, err
 	}
 	s.Sequence = v.Sequence()
-	u, err := channelcfg.Build(v, e.Change, e.Metadata)
+	u, err := channelcfg.GoalOf(e).Build(v)
 	if errors.Is(err, channelcfg.ErrInForce) {
 		return nil, s, nil
 	}
@@ -160,14 +160,14 @@ func (o *Operator) submitSigned(ctx context.Context, e runbook.Effect, r *report
 		err = o.note(false, s)
 	}
 	if err != nil || u == nil { // it says better what is in the way, or in force
-		result, err := o.submitter.Submit(ctx, e.Channel, e.Change, e.Metadata, r.text)
+		result, err := o.submitter.Only(e.Nodes).Bring(ctx, e.Channel, channelcfg.GoalOf(e), r.text)
 		return result, runbook.Evidence{}, err
 	}
 	if s.Why != "" {
 		ev := runbook.Evidence{Summary: e.Channel + ": signatures are missing", Signatures: []runbook.SignatureState{s}}
 		return channelcfg.Result{}, ev, runbook.JudgeSignatures(ev.Signatures)
 	}
-	result, err := o.submitter.SubmitUpdate(ctx, u, r.text)
+	result, err := o.submitter.Only(e.Nodes).SubmitUpdate(ctx, u, r.text)
 	return result, runbook.Evidence{}, err
 }
 

@@ -49,7 +49,7 @@ const globalEndpoints = "A=.channel_group.values.OrdererAddresses.value.addresse
 // commandsEndpoint are those of the update that adds an endpoint.
 func commandsEndpoint(k *knowledge) []string {
 	edit := jqEdit(fmt.Sprintf("$A+=[\"%s\"]", k.plan.Operation.Endpoint))
-	return append([]string{globalEndpoints}, commandsUpdate(k.channels, edit...)...)
+	return append([]string{globalEndpoints}, commandsUpdate(k, edit...)...)
 }
 
 // jqEdit edits the configuration of the channel by jq, in several assignments.

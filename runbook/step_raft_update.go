@@ -89,7 +89,7 @@ var stepEndpointVerify = step{
 			Verify:   "The endpoint, the same metadata and leader on every consenter of every channel, no consenter behind.",
 			Estimate: readEstimate(k),
 			Guide:    guideReconfiguration,
-			Commands: commandsFetch(k.channels),
+			Commands: commandsFetch(k, k.channels),
 		}
 	},
 }
