@@ -98,6 +98,44 @@ func TestReportsAreAsExpected(t *testing.T) {
 		compare(t, name+".md", md.Bytes())
 		compare(t, name+".html", html.Bytes())
 	}
+	var md, html bytes.Buffer
+	s := operated(t, true)
+	require.NoError(t, Markdown(&md, s))
+	require.NoError(t, HTML(&html, s))
+	compare(t, "operated.md", md.Bytes())
+	compare(t, "operated.html", html.Bytes())
+}
+
+// operated is the end of a run that adds a consenter, or of one that was ended
+// before it did anything.
+func operated(t *testing.T, finish bool) runbook.Snapshot {
+	t.Helper()
+	n := runbooktest.New(runbooktest.Options{Raft: true, Orderers: 3, Spare: 1, Channels: []string{"ch1"}})
+	p := n.Plan()
+	at := runbooktest.Endpoint("orderer3")
+	p.Operation = &runbook.Operation{Kind: runbook.AddConsenter, Node: "orderer3", Consenter: at, Endpoint: at}
+	r, err := runbooktest.NewRun(n, p)
+	require.NoError(t, err)
+	if finish {
+		require.NoError(t, r.Finish())
+	} else {
+		require.NoError(t, r.Continue())
+		require.NoError(t, r.Step(runbook.Event{Kind: runbook.EventAbort, By: "me@here"}))
+	}
+	return r.Book.Snapshot()
+}
+
+func TestAnOperationIsReportedInItsOwnWords(t *testing.T) {
+	require.Equal(t, "done", New(operated(t, true), nil).Result)
+	ended := operated(t, false)
+	require.Equal(t, "rolled-back", New(ended, nil).Result)
+	var md bytes.Buffer
+	require.NoError(t, Markdown(&md, ended))
+	require.Contains(t, md.String(), "The run was ended before anything was changed.")
+	require.NotContains(t, md.String(), "Kafka")
+	for _, kind := range []runbook.OperationKind{runbook.AddConsenter, runbook.RemoveConsenter, runbook.RotateCertificates, runbook.SetOptions} {
+		require.NotEmpty(t, afterOperation(runbook.Operation{Kind: kind}), kind)
+	}
 }
 
 // compare compares with a file; with UPDATE_GOLDEN=1 it writes the file.
