@@ -398,3 +398,19 @@ func TestTheStepsOfOperationsSayWhatWhyHowVerifiedAndFit80Columns(t *testing.T) 
 		}
 	}
 }
+
+// Where others sign, an operation stands still once per round, too.
+func TestAnOperationStandsStillOncePerRoundForSignatures(t *testing.T) {
+	for name, want := range map[string][]string{
+		"add":     {"update.submit syschan ch1 ch2", "endpoint.submit syschan ch1 ch2"},
+		"remove":  {"update.submit syschan ch1 ch2"},
+		"rotate":  {"update.submit syschan ch1 ch2"},
+		"options": {"update.submit syschan ch1 ch2"},
+	} {
+		n := raftNetwork(3)
+		n.RequireSignatures()
+		r := operate(t, n, operations()[name], func(p *runbook.Plan) { p.Unattended, p.AwaitSignatures = true, true })
+		require.Equal(t, want, signed(t, r), name)
+		requireOperated(t, r)
+	}
+}

@@ -110,7 +110,11 @@ func raftRound(c func(k *knowledge) Change) []wave {
 			judge:   accepted,
 		}
 	}
-	return []wave{submit(systemChannel), proveRaft(c, systemChannel), submit((*knowledge).others)}
+	collect := wave{
+		effects: func(k *knowledge) []Effect { return collectWave(c(k), allChannels).effects(k) },
+		judge:   collectWave("", allChannels).judge,
+	}
+	return []wave{collect, submit(systemChannel), proveRaft(c, systemChannel), submit((*knowledge).others)}
 }
 
 // proveRaft waits until all that must show a change on channels do.

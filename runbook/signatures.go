@@ -44,10 +44,8 @@ func collectWave(c Change, channels func(k *knowledge) []string) wave {
 			if !k.plan.AwaitSignatures || len(names) == 0 {
 				return nil
 			}
-			e := Effect{Kind: CollectSignatures, Channels: slices.Clone(names), Change: c}
-			if c == ChangeSwitchType {
-				e.Metadata = slices.Clone(k.metadata.Bytes)
-			}
+			e := k.updating(c)
+			e.Kind, e.Channels = CollectSignatures, slices.Clone(names)
 			return []Effect{e}
 		},
 		judge: func(k *knowledge, e Effect, ev Evidence) *Problem {

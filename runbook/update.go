@@ -45,21 +45,28 @@ func expectProven(k *knowledge, c Change, channels []string) Expectation {
 	return x
 }
 
+// updating is what an effect that is about a change must say of it.
+func (k *knowledge) updating(c Change) Effect {
+	e := Effect{Change: c}
+	if c == ChangeSwitchType || c.OnRaft() {
+		e.Metadata = slices.Clone(k.metadata.Bytes)
+	}
+	if c.OnRaft() {
+		e.Nodes = k.provers(c)
+	}
+	if c == ChangeAddEndpoint || c == ChangeRemoveConsenter {
+		e.Endpoint, e.Operation = k.plan.Operation.Endpoint, operated(k)
+	}
+	return e
+}
+
 func submitWave(c Change, channels func(k *knowledge) []string) wave {
 	return wave{
 		effects: func(k *knowledge) []Effect {
 			var out []Effect
 			for _, name := range channels(k) {
-				e := Effect{Kind: SubmitUpdate, Channel: name, Change: c}
-				if c == ChangeSwitchType || c.OnRaft() {
-					e.Metadata = append([]byte(nil), k.metadata.Bytes...)
-				}
-				if c.OnRaft() {
-					e.Nodes = k.provers(c)
-				}
-				if c == ChangeAddEndpoint || c == ChangeRemoveConsenter {
-					e.Endpoint, e.Operation = k.plan.Operation.Endpoint, operated(k)
-				}
+				e := k.updating(c)
+				e.Kind, e.Channel = SubmitUpdate, name
 				out = append(out, e)
 			}
 			return out

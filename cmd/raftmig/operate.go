@@ -29,6 +29,7 @@ func (f *operateFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.BoolVar(&f.run.resume, "resume", false, "go on with the last run if it has not ended")
 	fl.StringSliceVar(&f.run.ignore, "ignore-check", nil, "count this check's errors as warnings (repeatable)")
+	fl.DurationVar(&f.run.signatures, "signatures-timeout", signaturesTimeout, "with --headless and awaitSignatures: how long to wait at one step for signed files")
 	fl.BoolVar(&f.yes, "yes", false, "with --headless: do it without asking")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "check, and show what would change and every step with its commands; change nothing")
 }

@@ -189,23 +189,33 @@ func (n *Network) raftMetadata(o runbook.Operation) (runbook.Evidence, error) {
 	return runbook.Evidence{Summary: "metadata computed", Metadata: m}, nil
 }
 
-// submitRaft applies the rules of real orderers: one consenter at a time, and
-// no change that the set would not survive.
-func (n *Network) submitRaft(c *channel, e runbook.Effect) (runbook.Evidence, error) {
-	cur, next := c.last(), c.last()
+// updated is the last block of a channel with what an update sets.
+func (n *Network) updated(c *channel, e runbook.Effect) block {
+	next := c.last()
 	next.meta = string(e.Metadata)
-	list := strings.Split(cur.endpoints, ",")
+	list := strings.Split(next.endpoints, ",")
+	if e.Endpoint == "" || slices.Contains(list, e.Endpoint) == (e.Change == runbook.ChangeAddEndpoint) {
+		return next
+	}
 	list = slices.DeleteFunc(list, func(a string) bool { return a == e.Endpoint })
 	if e.Change == runbook.ChangeAddEndpoint {
 		list = append(list, e.Endpoint)
 	}
-	if e.Endpoint != "" && slices.Contains(strings.Split(cur.endpoints, ","), e.Endpoint) != (e.Change == runbook.ChangeAddEndpoint) {
-		next.endpoints = strings.Join(list, ",")
-	}
+	next.endpoints = strings.Join(list, ",")
+	return next
+}
+
+// submitRaft applies the rules of real orderers: one consenter at a time, and
+// no change that the set would not survive.
+func (n *Network) submitRaft(c *channel, e runbook.Effect) (runbook.Evidence, error) {
+	cur, next := c.last(), n.updated(c, e)
 	receipt := &runbook.UpdateReceipt{Channel: e.Channel, Change: e.Change, Node: e.Nodes[0]}
 	if cur.meta == next.meta && cur.endpoints == next.endpoints {
 		receipt.Block, receipt.Sequence = uint64(len(c.blocks)-1), cur.sequence
 		return runbook.Evidence{Summary: "in force already", AlreadyDone: true, Update: receipt}, nil
+	}
+	if ev, p := n.unsigned(e); p != nil {
+		return ev, p
 	}
 	old, set := setOf(cur), setOf(next)
 	changed := 0

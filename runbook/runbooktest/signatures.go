@@ -38,15 +38,16 @@ func (n *Network) Sign(channels ...string) {
 func (n *Network) collect(e runbook.Effect) runbook.Evidence {
 	ev := runbook.Evidence{Summary: "signatures looked for"}
 	for _, name := range e.Channels {
-		ev.Signatures = append(ev.Signatures, n.look(name, e.Change))
+		ev.Signatures = append(ev.Signatures, n.look(name, e))
 	}
 	return ev
 }
 
-func (n *Network) look(name string, change runbook.Change) runbook.SignatureState {
+func (n *Network) look(name string, e runbook.Effect) runbook.SignatureState {
+	change := e.Change
 	s := runbook.SignatureState{Channel: name, Change: change}
 	c := n.channels[name]
-	if c == nil || n.exported == nil || n.reached(c, change) {
+	if c == nil || n.exported == nil || n.reached(c, e) {
 		return s
 	}
 	s.Sequence = c.last().sequence
@@ -66,8 +67,12 @@ func (n *Network) look(name string, change runbook.Change) runbook.SignatureStat
 }
 
 // reached reports whether a change is in force on a channel.
-func (n *Network) reached(c *channel, change runbook.Change) bool {
-	switch b := c.last(); change {
+func (n *Network) reached(c *channel, e runbook.Effect) bool {
+	if e.Change.OnRaft() {
+		b := n.updated(c, e)
+		return b.meta == c.last().meta && b.endpoints == c.last().endpoints
+	}
+	switch b := c.last(); e.Change {
 	case runbook.ChangeEnterMaintenance:
 		return b.state == runbook.StateMaintenance
 	case runbook.ChangeSwitchType:
@@ -79,7 +84,7 @@ func (n *Network) reached(c *channel, change runbook.Change) bool {
 
 // unsigned refuses an update that has not been signed elsewhere.
 func (n *Network) unsigned(e runbook.Effect) (runbook.Evidence, error) {
-	s := n.look(e.Channel, e.Change)
+	s := n.look(e.Channel, e)
 	if s.Why == "" {
 		return runbook.Evidence{}, nil
 	}
