@@ -19,10 +19,25 @@ It can be left, resumed after a crash (--resume), and looked at beforehand
 
 There is no way back within a run once an update was submitted; what it did is
 undone by a run of its own.`,
+		Example: `  raftmig consenter add orderer4 --dry-run      # look first; changes nothing
+  raftmig consenter add orderer4
+  raftmig consenter rotate-tls orderer2 --server-cert new.crt --server-key new.key
+  raftmig consenter remove orderer4`,
 		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(newConsenterAddCommand(), newConsenterRemoveCommand(), newConsenterRotateCommand())
 	return cmd
+}
+
+// completeNode offers the orderers of raftmig.yaml.
+func (f *operateFlags) completeNode(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if n, err := inventory.Read(f.run.file); err == nil && len(args) == 0 {
+		for _, o := range n.Orderers {
+			names = append(names, o.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func newConsenterAddCommand() *cobra.Command {
@@ -51,6 +66,7 @@ All other consenters must run: a set of which a node is down must not grow.`,
 		},
 	}
 	f.add(cmd)
+	cmd.ValidArgsFunction = f.completeNode
 	cmd.Flags().StringVar(&endpoint, "endpoint", "", "host:port for clients (default: its cluster host with the port of its address)")
 	return cmd
 }
@@ -77,6 +93,7 @@ for good can be removed as long as the others have a quorum without it.`,
 		},
 	}
 	f.add(cmd)
+	cmd.ValidArgsFunction = f.completeNode
 	cmd.Flags().StringVar(&endpoint, "endpoint", "", "host:port for clients (default: its cluster host with the port of its address)")
 	return cmd
 }
@@ -111,6 +128,7 @@ channels' orderer organisations have.`,
 		},
 	}
 	f.add(cmd)
+	cmd.ValidArgsFunction = f.completeNode
 	fl := cmd.Flags()
 	fl.StringVar(&serverCert, "server-cert", "", "the new server certificate, PEM")
 	fl.StringVar(&serverKey, "server-key", "", "its key, PEM")
@@ -123,7 +141,9 @@ func newOptionsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "options",
 		Short: "Set the Raft options of a network on Raft",
-		Args:  cobra.NoArgs,
+		Example: `  raftmig options set --snapshot-interval-size 33554432 --dry-run
+  raftmig options set --snapshot-interval-size 33554432`,
+		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(newOptionsSetCommand())
 	return cmd

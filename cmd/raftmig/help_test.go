@@ -174,6 +174,10 @@ func TestShellsOfferTheNodesOfANetwork(t *testing.T) {
 	require.NoError(t, err)
 	out := outputOf(t, "__complete", "testnet", "fault", "--dir", dir, "kill", "")
 	require.Contains(t, out, "broker\norderer0\n:4")
+	for _, operation := range []string{"add", "remove", "rotate-tls"} {
+		out = outputOf(t, "__complete", "consenter", operation, "--network", filepath.Join(dir, "raftmig.yaml"), "")
+		require.Contains(t, out, "orderer0\n:4", operation)
+	}
 	for phase := range slices.Values(abortPhases) {
 		require.Contains(t, flagChoices["abort-at"], string(phase))
 	}

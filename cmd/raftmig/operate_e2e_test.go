@@ -275,6 +275,30 @@ func (n *raftNet) answered(t *testing.T, input string, args ...string) string {
 	return string(out)
 }
 
+// Without a system channel the new node starts empty and joins each channel.
+func TestAConsenterLeavesAndJoinsWithoutSystemChannel(t *testing.T) {
+	n := &raftNet{}
+	n.dir, n.file = upNet(t, "--name", "net", "--batch-timeout", "50ms", "--consensus", "etcdraft", "--no-system-channel", "--orderers", "4", "--channels", "2")
+	n.change(t, func(*inventory.Network) {})
+	requireUniform(t, n.operate(t, "consenter", "remove", "orderer3"), 2, 3, "etcdraft")
+	n.forget(t, 3)
+	n.change(t, func(inv *inventory.Network) {
+		o := &inv.Orderers[3]
+		for _, env := range o.Control.Env {
+			if at, ok := strings.CutPrefix(env, "ORDERER_ADMIN_LISTENADDRESS="); ok {
+				o.Participation = "https://" + at
+			}
+		}
+		// Its Admin endpoint trusts whoever has a certificate of the nodes' TLS CA.
+		inv.Admin.TLSCert, inv.Admin.TLSKey = o.ServerCert, o.ServerKey
+	})
+	doc := n.survive(t, "consenter", "add", "orderer3")
+	requireUniform(t, doc, 2, 4, "etcdraft")
+	require.Equal(t, uint64(3), sequence(doc))
+	r := run(t, nil, "testnet", "load", "--dir", n.dir, "--transactions", "20", "--json")
+	require.Zero(t, r.code, r.stderr)
+}
+
 // Fabric's own orderers are operated on exactly as ours.
 func TestInteropFabricsOwnConsentersLeaveJoinAndAreRenewed(t *testing.T) {
 	n := newRaftNet(t, "--orderers", "4", "--channels", "1", "--orderer-bin", fabrictest.Bin(t, "orderer"))
