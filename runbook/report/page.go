@@ -177,6 +177,9 @@ func afterOperation(o runbook.Operation) []string {
 			"Its ledger is not needed any more. Keep it from being started again: it would look for its channels in vain.",
 		}
 	case runbook.RotateCertificates:
+		if o.ByHand {
+			return []string{"serverCert and clientCert of " + o.Node + " in raftmig.yaml must name the new certificates from now on. Remove the old keys."}
+		}
 		return []string{"The old certificates and keys lie beside the new ones, with .old at the end, where raftmig put the new ones in place. Remove them."}
 	default:
 		return []string{"The snapshot interval is in effect. The other options take effect at the next start of each orderer: restart them one after another, each only once the last one follows."}

@@ -135,6 +135,7 @@ func TestAnOperationIsReportedInItsOwnWords(t *testing.T) {
 	require.NotContains(t, md.String(), "Kafka")
 	for _, kind := range []runbook.OperationKind{runbook.AddConsenter, runbook.RemoveConsenter, runbook.RotateCertificates, runbook.SetOptions} {
 		require.NotEmpty(t, afterOperation(runbook.Operation{Kind: kind}), kind)
+		require.NotEmpty(t, afterOperation(runbook.Operation{Kind: kind, ByHand: true}), kind)
 	}
 }
 
