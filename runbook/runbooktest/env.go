@@ -26,8 +26,9 @@ func NewEnv() *Env { return &Env{last: map[runbook.StepID]string{}} }
 
 // Handle carries out one directive and returns what it shows.
 //
-//	network orderers=3 zookeeper=0 channels=(ch1,ch2)
+//	network orderers=3 zookeeper=0 channels=(ch1,ch2) raft spare=1
 //	run unattended abort-after=switch ignore=(versions.equal)
+//	run operation=consenter-add node=orderer3   on a network with raft
 //	continue                     perform effects until nothing is left to perform
 //	complete id=…                perform one effect
 //	fail kind=… channel=… tier=… after   make the next such effect fail

@@ -12,6 +12,12 @@ func (env *Env) handleNetwork(d *datadriven.TestData) error {
 	if err != nil {
 		return err
 	}
-	env.Net = New(Options{Orderers: orderers, Brokers: 2, ZooKeeper: zk, Channels: list(d, "channels")})
+	spare, err := number(d, "spare", 0)
+	if err != nil {
+		return err
+	}
+	env.Net = New(Options{
+		Orderers: orderers, Brokers: 2, ZooKeeper: zk, Channels: list(d, "channels"), Raft: d.HasArg("raft"), Spare: spare,
+	})
 	return nil
 }
