@@ -21,10 +21,10 @@ import (
 	"raftmig/orderer/protoutil"
 )
 
-// real returns config blocks that real Fabric orderers wrote, the application
+// blocks returns config blocks that real Fabric orderers wrote, the application
 // channel first: a network of three orderers at localhost, two brokers, one
 // orderer and one application organization.
-func real(t *testing.T, stem string) []Source {
+func blocks(t testing.TB, stem string) []Source {
 	t.Helper()
 	var out []Source
 	for _, channel := range []string{"ch1", "syschannel"} {
@@ -56,7 +56,7 @@ func material(s *Shape) Material {
 func TestACloneDiffersFromTheOriginalOnlyInWhatIsReplaced(t *testing.T) {
 	for _, stem := range []string{"2.2.15.kafka", "2.5.16.kafka", "2.5.16.raft"} {
 		t.Run(stem, func(t *testing.T) {
-			sources := real(t, stem)
+			sources := blocks(t, stem)
 			s, err := Read(sources, nil)
 			require.NoError(t, err)
 			require.Equal(t, "syschannel", s.SystemChannel)
@@ -107,7 +107,7 @@ func namesOf(s *Shape) (names []string) {
 }
 
 func TestConsentersAndAddressesAreThoseOfTheSameOrderers(t *testing.T) {
-	sources := real(t, "2.5.16.raft")
+	sources := blocks(t, "2.5.16.raft")
 	// Clients are given the orderers in another order than the consenters have,
 	// and ch1 has two consenters only.
 	edit(t, sources[0].Config.ChannelGroup, channelconfig.OrdererAddressesKey, &cb.OrdererAddresses{}, func(m proto.Message) {
@@ -227,7 +227,7 @@ func TestOrderersKeepTheirHostNamesWhereTheyHaveTheirOwn(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			sources := real(t, "2.5.16.kafka")
+			sources := blocks(t, "2.5.16.kafka")
 			for _, src := range sources {
 				setAddresses(t, src.Config.ChannelGroup, channelconfig.OrdererAddressesKey, c.addresses...)
 			}
@@ -247,7 +247,7 @@ func TestOrderersKeepTheirHostNamesWhereTheyHaveTheirOwn(t *testing.T) {
 }
 
 func TestTheOwnerOfAnOrdererIsFound(t *testing.T) {
-	sources := real(t, "2.5.16.kafka")
+	sources := blocks(t, "2.5.16.kafka")
 	twoOrdererOrgs(t, sources)
 	for _, src := range sources {
 		g := src.Config.ChannelGroup
@@ -279,7 +279,7 @@ func TestTheOwnerOfAnOrdererIsFound(t *testing.T) {
 		}
 	}
 
-	raft := real(t, "2.5.16.raft")
+	raft := blocks(t, "2.5.16.raft")
 	twoOrdererOrgs(t, raft)
 	for _, src := range raft {
 		for name, org := range src.Config.ChannelGroup.Groups["Orderer"].Groups {
@@ -364,7 +364,7 @@ func TestWhatIsNotKeptIsSaid(t *testing.T) {
 		}, "of channel ch1: it is added to consortium"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			sources := real(t, "2.5.16.kafka")
+			sources := blocks(t, "2.5.16.kafka")
 			c.do(t, sources)
 			s, err := Read(sources, nil)
 			require.NoError(t, err)
@@ -397,7 +397,7 @@ func principal(class mspproto.MSPPrincipal_Classification, m proto.Message) *cb.
 }
 
 func TestASystemChannelIsMadeUpWhereNoneIsGiven(t *testing.T) {
-	s, err := Read(real(t, "2.5.16.kafka")[:1], nil)
+	s, err := Read(blocks(t, "2.5.16.kafka")[:1], nil)
 	require.NoError(t, err)
 	require.Equal(t, "syschannel", s.SystemChannel)
 	require.Contains(t, strings.Join(s.NotKept, "\n"), "the system channel: its configuration was not given")
@@ -408,7 +408,7 @@ func TestASystemChannelIsMadeUpWhereNoneIsGiven(t *testing.T) {
 	require.Len(t, system.Groups["Consortiums"].Groups["SampleConsortium"].Groups, 1)
 	require.True(t, proto.Equal(system.Groups["Orderer"], groups["ch1"].Groups["Orderer"]))
 
-	s, err = Read(real(t, "2.5.16.raft")[:1], nil)
+	s, err = Read(blocks(t, "2.5.16.raft")[:1], nil)
 	require.NoError(t, err)
 	require.Empty(t, s.SystemChannel, "Raft can do without")
 }
@@ -421,18 +421,18 @@ func TestWhatCannotBeClonedIsRefused(t *testing.T) {
 	}{
 		{"nothing", func(*testing.T) []Source { return nil }, "no channel configuration"},
 		{"a channel twice", func(t *testing.T) []Source {
-			return append(real(t, "2.5.16.kafka"), real(t, "2.2.15.kafka")[0])
+			return append(blocks(t, "2.5.16.kafka"), blocks(t, "2.2.15.kafka")[0])
 		}, "2.2.15.kafka.ch1.block are both of channel ch1; give one"},
 		{"two system channels", func(t *testing.T) []Source {
-			s := real(t, "2.5.16.kafka")
+			s := blocks(t, "2.5.16.kafka")
 			s[0].Config = s[1].Config
 			return s
 		}, "are both system channels"},
 		{"half a migration", func(t *testing.T) []Source {
-			return []Source{real(t, "2.5.16.raft")[0], real(t, "2.5.16.kafka")[1]}
+			return []Source{blocks(t, "2.5.16.raft")[0], blocks(t, "2.5.16.kafka")[1]}
 		}, "in the middle of its migration"},
 		{"solo", func(t *testing.T) []Source {
-			s := real(t, "2.5.16.kafka")
+			s := blocks(t, "2.5.16.kafka")
 			for _, src := range s {
 				edit(t, src.Config.ChannelGroup.Groups["Orderer"], channelconfig.ConsensusTypeKey, &ab.ConsensusType{}, func(m proto.Message) {
 					m.(*ab.ConsensusType).Type = "solo"
@@ -441,7 +441,7 @@ func TestWhatCannotBeClonedIsRefused(t *testing.T) {
 			return s
 		}, `consensus type "solo" cannot be cloned`},
 		{"too many orderers", func(t *testing.T) []Source {
-			s := real(t, "2.5.16.kafka")
+			s := blocks(t, "2.5.16.kafka")
 			var many []string
 			for i := range 10 {
 				many = append(many, fmt.Sprintf("o%d.example.com:7050", i))
@@ -451,14 +451,14 @@ func TestWhatCannotBeClonedIsRefused(t *testing.T) {
 			return s
 		}, "the network has 10 orderers; a testnet has at most 9"},
 		{"no address", func(t *testing.T) []Source {
-			s := real(t, "2.5.16.kafka")
+			s := blocks(t, "2.5.16.kafka")
 			for _, src := range s {
 				delete(src.Config.ChannelGroup.Values, channelconfig.OrdererAddressesKey)
 			}
 			return s
 		}, "clone with an inventory"},
 		{"damage", func(t *testing.T) []Source {
-			s := real(t, "2.5.16.kafka")
+			s := blocks(t, "2.5.16.kafka")
 			theOrg(t, s[0].Config.ChannelGroup.Groups["Application"]).Values["MSP"].Value = []byte{0xff}
 			return s
 		}, "decoding MSP"},

@@ -43,6 +43,9 @@ func (s *Shape) completeSystem(n *notes) {
 	for _, name := range s.Channels {
 		group := s.groups[name]
 		consortium := consortiumOf(group)
+		if group.Values == nil {
+			group.Values = map[string]*cb.ConfigValue{}
+		}
 		if group.Values[channelconfig.ConsortiumKey] == nil { // it was not created through a system channel
 			b, _ := proto.Marshal(&cb.Consortium{Name: consortium}) // cannot fail
 			group.Values[channelconfig.ConsortiumKey] = &cb.ConfigValue{Value: b, ModPolicy: channelconfig.AdminsPolicyKey}
