@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"crypto/tls"
 	"os"
 	"path/filepath"
 	"strings"
@@ -201,4 +202,30 @@ func TestAnOrganizationThatOrdersAndUsesChannelsHasOneMSPInAClone(t *testing.T) 
 		require.True(t, proto.Equal(org.Values["MSP"], made.Groups["Application"].Groups[name].Values["MSP"]), name)
 	}
 	require.Len(t, n.Manifest.Channels[0].Signers, 1)
+}
+
+func TestOrderersOfACloneHaveTheirHostNames(t *testing.T) {
+	r := realBlocks(t, "2.5.16.kafka")
+	hosts := []string{"orderer2.pay.net", "orderer.pay.net", "orderer.other.org"}
+	for _, src := range r.Sources {
+		var addresses []string
+		for _, h := range hosts {
+			addresses = append(addresses, h+":7050")
+		}
+		src.Config.ChannelGroup.Values[channelconfig.OrdererAddressesKey].Value = protoutil.MustMarshal(&cb.OrdererAddresses{Addresses: addresses})
+	}
+	n := cloneOf(t, r, Spec{})
+	require.Equal(t, []string{"orderer2", "orderer.pay.net", "orderer.other.org"}, n.OrdererNames(), "short where that is unique")
+	for i, o := range n.Inventory.Orderers {
+		cert, err := tls.LoadX509KeyPair(o.ServerCert, strings.TrimSuffix(o.ServerCert, "crt")+"key")
+		require.NoError(t, err)
+		require.Equal(t, hosts[i], cert.Leaf.Subject.CommonName)
+		require.NoError(t, cert.Leaf.VerifyHostname(hosts[i]))
+		require.NoError(t, cert.Leaf.VerifyHostname(host))
+	}
+	addresses := &cb.OrdererAddresses{}
+	require.NoError(t, proto.Unmarshal(genesisOf(t, n).Values[channelconfig.OrdererAddressesKey].Value, addresses))
+	for i, o := range n.Manifest.Orderers {
+		require.Equal(t, o.Address(), addresses.Addresses[i])
+	}
 }

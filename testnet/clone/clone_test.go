@@ -312,7 +312,7 @@ func TestWhatIsNotKeptIsSaid(t *testing.T) {
 		}, "policy /Channel/Application/Admins: it asks for one certificate of Org1MSP; in the clone for an admin"},
 		{"intermediate CAs", func(t *testing.T, s []Source) {
 			editMSP(t, theOrg(t, app(s)), func(c *mspproto.FabricMSPConfig) { c.IntermediateCerts = [][]byte{{1}, {2}} })
-		}, "MSP Org1MSP: it is not the same everywhere"},
+		}, "MSP Org1MSP: it is not the same in all places"},
 		{"CRLs everywhere", func(t *testing.T, s []Source) {
 			eachOrderer(s, func(org *cb.ConfigGroup) {
 				editMSP(t, org, func(c *mspproto.FabricMSPConfig) { c.RevocationList = [][]byte{{1}} })
@@ -343,7 +343,7 @@ func TestWhatIsNotKeptIsSaid(t *testing.T) {
 		}, "MSP AnonMSP: it is Idemix; the clone has an X.509 MSP of that name"},
 		{"anchor peers", func(t *testing.T, s []Source) {
 			theOrg(t, app(s)).Values[channelconfig.AnchorPeersKey] = &cb.ConfigValue{}
-		}, "in channel ch1 are left out"},
+		}, "anchor peers: they are left out"},
 		{"maintenance", func(t *testing.T, s []Source) {
 			edit(t, s[0].Config.ChannelGroup.Groups["Orderer"], channelconfig.ConsensusTypeKey, &ab.ConsensusType{}, func(m proto.Message) {
 				m.(*ab.ConsensusType).State = ab.ConsensusType_STATE_MAINTENANCE

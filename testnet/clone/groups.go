@@ -18,7 +18,7 @@ import (
 
 // clean removes from a channel's configuration what belongs to other machines
 // and other people, except what Groups replaces.
-func clean(channel string, g *cb.ConfigGroup, n *notes) error {
+func clean(g *cb.ConfigGroup, n *notes) error {
 	if err := cleanGroup("/Channel", g, n); err != nil {
 		return err
 	}
@@ -33,11 +33,10 @@ func clean(channel string, g *cb.ConfigGroup, n *notes) error {
 			return err
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(g.Groups[channelconfig.ApplicationGroup].GetGroups())) {
-		org := g.Groups[channelconfig.ApplicationGroup].Groups[name]
+	for _, org := range g.Groups[channelconfig.ApplicationGroup].GetGroups() {
 		if org.Values[channelconfig.AnchorPeersKey] != nil {
 			delete(org.Values, channelconfig.AnchorPeersKey)
-			n.add("anchor peers: those of %s in channel %s are left out", name, channel)
+			n.add("anchor peers: they are left out, for a clone has no peers")
 		}
 	}
 	return nil

@@ -65,7 +65,7 @@ func (s *Shape) findOrgs(n *notes) error {
 					order = append(order, id)
 				}
 				if string(x.raw) != string(orgs[name].Values[channelconfig.MSPKey].Value) {
-					n.add("MSP %s: it is not the same everywhere (%s of channel %s); one is made for all", id, where, channel)
+					n.add("MSP %s: it is not the same in all places; one is made for all", id)
 				}
 				x.org.Orders = x.org.Orders || orders
 				x.modern = x.modern && modern

@@ -86,7 +86,7 @@ func Read(sources []Source, known []Known) (*Shape, error) {
 		return nil, err
 	}
 	for _, name := range s.all() {
-		if err := clean(name, s.groups[name], n); err != nil {
+		if err := clean(s.groups[name], n); err != nil {
 			return nil, fmt.Errorf("channel %s: %w", name, err)
 		}
 	}
