@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/golang/protobuf/proto"
+	ab "github.com/hyperledger/fabric-protos-go/orderer"
+	"github.com/hyperledger/fabric-protos-go/orderer/etcdraft"
 	"github.com/stretchr/testify/require"
 
 	"raftmig/fabricops/inventory"
@@ -115,4 +118,19 @@ func TestInteropFabricsOrderersJoinChannels(t *testing.T) {
 	require.NoError(t, n.CreateChannels(ctx, nil))
 	send(ctx, t, n, 20)
 	requireAgreement(ctx, t, n, 40)
+}
+
+func TestANetworkBeginsOnRaftWithASystemChannelToo(t *testing.T) {
+	ctx, n := running(t, Spec{Consensus: ConsensusRaft, OrdererOrgs: 3, Channels: []string{"ch1"}})
+	ct, md := &ab.ConsensusType{}, &etcdraft.ConfigMetadata{}
+	require.NoError(t, proto.Unmarshal(genesisOf(t, n).Groups["Orderer"].Values["ConsensusType"].Value, ct))
+	require.Equal(t, "etcdraft", ct.Type)
+	require.NoError(t, proto.Unmarshal(ct.Metadata, md))
+	require.Len(t, md.Consenters, 3)
+	require.Equal(t, "100ms", md.Options.TickInterval)
+	for i, o := range n.Manifest.Orderers {
+		require.EqualValues(t, o.Port, md.Consenters[i].Port)
+	}
+	send(ctx, t, n, 20)
+	requireAgreement(ctx, t, n, 20)
 }
