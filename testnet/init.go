@@ -67,6 +67,11 @@ func (s *Spec) inputs() (t *topology, configtx []byte, err error) {
 		if s.OrdererBin, err = executable(s.OrdererBin); err != nil {
 			return nil, nil, err
 		}
+		if s.NoSystemChannel {
+			if err := checkJoins(s.OrdererBin); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
 	if s.CryptoConfig != "" {
 		c, err := cryptogen.Load(s.CryptoConfig)

@@ -72,6 +72,24 @@ func TestWhatANetworkOnRaftCannotHaveIsRefused(t *testing.T) {
 	}
 }
 
+func TestAnOrdererThatCannotJoinIsRefusedBeforeAnythingIsMade(t *testing.T) {
+	for _, c := range []struct{ says, want string }{
+		{"orderer:\n Version: 2.2.15\n", "is of Fabric 2.2; orderers join channels from 2.3 on"},
+		{"orderer:\n Version: v1.4.12\n", "is of Fabric 1.4"},
+		{"orderer:\n Version: v2.5.16\n", ""},
+		{"orderer:\n Version: latest\n", ""},
+	} {
+		bin := filepath.Join(t.TempDir(), "orderer")
+		require.NoError(t, os.WriteFile(bin, []byte("#!/bin/sh\nprintf '"+c.says+"'\n"), 0o700))
+		_, err := Init(filepath.Join(t.TempDir(), "net"), joined(Spec{OrdererBin: bin}))
+		if c.want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, c.want)
+		}
+	}
+}
+
 func TestOrderersJoinTheirChannelsAndOutliveFaults(t *testing.T) {
 	ctx, n := running(t, joined(Spec{Channels: []string{"ch1", "ch2"}}))
 	send(ctx, t, n, 20)

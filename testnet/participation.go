@@ -10,12 +10,41 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // maxAnswer bounds what is read of an answer of the participation API.
 const maxAnswer = 64 << 10
+
+// versionLine is what "orderer version" says of itself; releases have a number,
+// builds of a branch may have none.
+var versionLine = regexp.MustCompile(`Version: v?(\d+)\.(\d+)`)
+
+// checkJoins returns an error for a Fabric orderer that is older than the
+// participation API, which came with 2.3.
+func checkJoins(bin string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, bin, "version").Output()
+	if err != nil {
+		return fmt.Errorf("asking %s for its version: %w", bin, err)
+	}
+	m := versionLine.FindSubmatch(out)
+	if m == nil {
+		return nil
+	}
+	major, _ := strconv.Atoi(string(m[1]))
+	minor, _ := strconv.Atoi(string(m[2]))
+	if major < 2 || major == 2 && minor < 3 {
+		return fmt.Errorf("%s is of Fabric %d.%d; orderers join channels from 2.3 on, before that they need a system channel", bin, major, minor)
+	}
+	return nil
+}
 
 // join has an orderer join a channel through the participation API (spec 9), as
 // "osnadmin channel join" does. One that has the channel already is left alone.
