@@ -23,8 +23,8 @@ func newTestnetCloneCommand() *cobra.Command {
 		Long: `Clone makes a rehearsal network of the shape of a real one: the same channels,
 organizations and MSP IDs, policies, capabilities, batch sizes and timeouts,
 consensus type and options, as many orderers with the same host names, as many
-brokers. Keys are new and all nodes listen on this machine; no private key of
-the real network is needed in files of config blocks, and none is copied.
+brokers. Keys are new and all nodes listen on this machine. With --from no private
+key of the real network is needed; none is ever copied.
 
 Config blocks are those of "raftmig channel fetch" or "peer channel fetch
 config", one of each channel, the system channel's too. With --config they are
