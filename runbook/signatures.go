@@ -59,6 +59,14 @@ func collectWave(c Change, channels func(k *knowledge) []string) wave {
 	}
 }
 
+// signedElsewhere is what a step that makes updates says of signatures.
+func signedElsewhere(k *knowledge) string {
+	if !k.plan.AwaitSignatures {
+		return ""
+	}
+	return " Before the first update those of all channels are exported together, and waited for until they are signed elsewhere."
+}
+
 // JudgeSignatures says which updates have to be signed by whom; nil if none has to be.
 func JudgeSignatures(states []SignatureState) *Problem {
 	var open, renewed, missing []string

@@ -1,6 +1,7 @@
 package runbook_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -130,4 +131,19 @@ func TestARunWithoutSignaturesFromElsewhereCollectsNone(t *testing.T) {
 	for _, ev := range r.Journal {
 		require.False(t, ev.Effect != nil && ev.Effect.Kind == runbook.CollectSignatures)
 	}
+}
+
+func TestTheStepsThatWaitForSignaturesSaySo(t *testing.T) {
+	r := awaiting(t, runbook.PhaseRestart)
+	signed(t, r)
+	var say []runbook.StepID
+	for _, s := range r.Book.Snapshot().Steps {
+		if strings.Contains(s.Explain.What, "signed elsewhere") {
+			say = append(say, s.ID)
+		}
+		for _, sentence := range strings.Split(s.Explain.What, ". ") {
+			require.LessOrEqual(t, len(strings.Fields(sentence)), 35, s.ID)
+		}
+	}
+	require.Equal(t, []runbook.StepID{runbook.StepEnterMaintenance, runbook.StepSwitchType, runbook.StepExitNormal, runbook.StepRollbackNormal}, say)
 }

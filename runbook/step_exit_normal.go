@@ -15,7 +15,7 @@ var stepExitNormal = step{
 		return Explain{
 			Title: "Leave maintenance mode",
 			What: "Set ConsensusType.State to STATE_NORMAL on the system channel " +
-				k.system + ", prove it, then on " + count(len(k.others()), "other channel") + ".",
+				k.system + ", prove it, then on " + count(len(k.others()), "other channel") + "." + signedElsewhere(k),
 			Why: "If the system channel leaves maintenance mode on Raft, the others " +
 				"most likely will too: they have the same consenters.",
 			Verify:   "The config block that carries the update is read from every orderer.",

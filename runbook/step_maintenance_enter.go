@@ -12,7 +12,7 @@ var stepEnterMaintenance = step{
 			Title: "Enter maintenance mode",
 			What: "Set ConsensusType.State to STATE_MAINTENANCE on the system channel " +
 				k.system + ", prove it on every orderer, then on " +
-				count(len(k.others()), "other channel") + ". Type and Metadata stay.",
+				count(len(k.others()), "other channel") + ". Type and Metadata stay." + signedElsewhere(k),
 			Why: "From here on clients and peers get nothing from the orderers. " +
 				"So no peer can be ahead of the backup that comes next.",
 			Verify: "The config block that carries the update is read from every " +

@@ -27,7 +27,7 @@ var stepRollbackNormal = step{
 		return Explain{
 			Title: "Leave maintenance mode on Kafka",
 			What: "Look which channels are in maintenance mode. Set State to STATE_NORMAL " +
-				"there, on the system channel " + k.system + " first.",
+				"there, on the system channel " + k.system + " first." + signedElsewhere(k),
 			Why:      "The network goes on with Kafka as before.",
 			Verify:   "The config block that carries the update is read from every orderer.",
 			Estimate: updateEstimate(k),

@@ -16,7 +16,7 @@ var stepSwitchType = step{
 			Title: "Switch the type to etcdraft",
 			What: "Set ConsensusType.Type to etcdraft and Metadata to " + short(k.metadataHash()) +
 				" on the system channel " + k.system + ", prove it, then on " +
-				count(len(k.others()), "other channel") + ". State stays STATE_MAINTENANCE.",
+				count(len(k.others()), "other channel") + ". State stays STATE_MAINTENANCE." + signedElsewhere(k),
 			Why: "The orderers still run on Kafka. At the next start they read the new " +
 				"type and begin as Raft nodes on the same ledgers.",
 			Verify:   "The config block that carries the update is read from every orderer.",
