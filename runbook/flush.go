@@ -17,7 +17,7 @@ type FlushState struct {
 	Replicas []int32 `json:"replicas"`
 	InSync   []int32 `json:"in_sync"`
 	// Earliest is the first offset that is there, End the one behind the last,
-	// EndBefore End as it was read some time before.
+	// EndBefore End as it was read some time before; -1 if it is not known.
 	Earliest  int64       `json:"earliest"`
 	End       int64       `json:"end"`
 	EndBefore int64       `json:"end_before"`
@@ -113,8 +113,11 @@ func JudgeBrokers(processes []ProcessState) *Problem {
 }
 
 func (f *FlushState) judge(nodes []string) *Problem {
-	if f.Error != "" {
+	switch {
+	case f.Error != "":
 		return unproven(f.Channel, f.Error, hintReachKafka)
+	case f.Leader < 0: // only a leader tells offsets, so there is nothing to compare with
+		return unproven(f.Channel, fmt.Sprintf("its partition has no leader; its replicas are on brokers %v", f.Replicas), hintReplicas)
 	}
 	for i, node := range nodes {
 		j := slices.IndexFunc(f.Nodes, func(n FlushNode) bool { return n.Node == node })
@@ -138,8 +141,6 @@ func (f *FlushState) judge(nodes []string) *Problem {
 	case f.End != f.EndBefore:
 		return unproven(f.Channel, fmt.Sprintf("its topic grew from offset %d to %d while the orderers were down: something else writes to it", f.EndBefore, f.End),
 			"Find out who writes to Kafka, stop it and retry.")
-	case f.Leader < 0:
-		return unproven(f.Channel, fmt.Sprintf("its partition has no leader; its replicas are on brokers %v", f.Replicas), hintReplicas)
 	case len(f.InSync) < len(f.Replicas):
 		return unproven(f.Channel, fmt.Sprintf("of the replicas on brokers %v only %v are in sync", f.Replicas, f.InSync), hintReplicas)
 	case len(f.Replicas) == 0:

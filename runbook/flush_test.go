@@ -47,6 +47,9 @@ func TestAFlushIsProvenOrThereIsAReason(t *testing.T) {
 		}, "ch1", "2 records from offset 18 on are in Kafka and in no ledger"},
 		{"somebody still writes", func(f *runbook.FlushState) { f.EndBefore = 19 }, "ch1", "grew from offset 19 to 20"},
 		{"no leader", func(f *runbook.FlushState) { f.Leader = -1 }, "ch1", "no leader"},
+		{"no leader, who alone tells offsets", func(f *runbook.FlushState) {
+			f.Leader, f.Earliest, f.End, f.EndBefore = -1, -1, -1, -1
+		}, "ch1", "no leader"},
 		{"a replica is behind", func(f *runbook.FlushState) { f.InSync = []int32{1, 2} }, "ch1", "only [1 2] are in sync"},
 		{"no replica at all", func(f *runbook.FlushState) { f.InSync, f.Replicas = nil, nil }, "ch1", "no replica"},
 		{"another channel", func(f *runbook.FlushState) { f.Channel = "ch2" }, "ch1", "not looked at"},
