@@ -138,8 +138,10 @@ func askSettings(b *sarama.Broker, cfg *sarama.Config) (map[string]string, error
 // Kafka's own defaults left out.
 func askTopics(client sarama.Client, topics []runbook.KafkaTopic) error {
 	r := &sarama.DescribeConfigsRequest{}
-	for _, t := range topics {
-		if len(t.Partitions) > 0 {
+	var asked []*runbook.KafkaTopic
+	for i := range topics {
+		if t := &topics[i]; len(t.Partitions) > 0 {
+			asked = append(asked, t)
 			r.Resources = append(r.Resources, &sarama.ConfigResource{Type: sarama.TopicResource, Name: t.Name, ConfigNames: topicSettings})
 		}
 	}
@@ -154,22 +156,35 @@ func askTopics(client sarama.Client, topics []runbook.KafkaTopic) error {
 	if err != nil {
 		return fmt.Errorf("asking for the settings of topics: %w", err)
 	}
-	for _, res := range answer.Resources {
-		i := slices.IndexFunc(topics, func(t runbook.KafkaTopic) bool { return t.Name == res.Name })
-		if i < 0 || res.ErrorCode != 0 {
+	return settle(asked, answer.Resources)
+}
+
+// settle notes the settings that were told for topics. One whose settings were
+// not told, because asking is not allowed for example, is an error: the
+// brokers' settings need not be in force for it.
+func settle(topics []*runbook.KafkaTopic, told []*sarama.ResourceResponse) error {
+	var errs []error
+	for _, t := range topics {
+		i := slices.IndexFunc(told, func(r *sarama.ResourceResponse) bool { return r.Name == t.Name })
+		if i < 0 {
+			errs = append(errs, fmt.Errorf("asking for the settings of topic %s: no answer", t.Name))
 			continue
 		}
-		for _, c := range res.Configs {
+		if r := told[i]; r.ErrorCode != 0 {
+			errs = append(errs, fmt.Errorf("asking for the settings of topic %s: %s %w", t.Name, r.ErrorMsg, sarama.KError(r.ErrorCode)))
+			continue
+		}
+		for _, c := range told[i].Configs {
 			if c.Default || c.Value == "" || !slices.Contains(topicSettings, c.Name) {
 				continue
 			}
-			if topics[i].Settings == nil {
-				topics[i].Settings = map[string]string{}
+			if t.Settings == nil {
+				t.Settings = map[string]string{}
 			}
-			topics[i].Settings[c.Name] = c.Value
+			t.Settings[c.Name] = c.Value
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // askRequests asks a broker, to which there is a connection, which versions of
