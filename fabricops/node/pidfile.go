@@ -60,11 +60,12 @@ func (r *record) write(file string) error {
 }
 
 // alive tells whether the process of the record still runs. A process that
-// has ended and was not reaped does not run.
+// has ended and was not reaped does not run, nor one whose birth was never
+// seen: it ended at once.
 func (r *record) alive() (bool, error) {
 	birth, ended, err := birthOf(r.PID)
 	if err != nil {
 		return false, err
 	}
-	return birth == r.Birth && !ended, nil
+	return birth != "" && birth == r.Birth && !ended, nil
 }

@@ -311,6 +311,9 @@ func TestARecordKnowsAProcessThatWaitsToBeReaped(t *testing.T) {
 	})
 	require.NoError(t, r.signal(syscall.SIGTERM), "an ended process is not signalled")
 	require.NoError(t, child.Wait())
+	alive, err := (&record{PID: child.Process.Pid}).alive()
+	require.NoError(t, err)
+	require.False(t, alive, "it had ended before its birth was asked for")
 }
 
 var _ interface {
