@@ -101,7 +101,9 @@ type Control struct {
 	// the session of its killed predecessor.
 	Attempts int `yaml:"attempts,omitempty"`
 
-	// For kind command: run without a shell; Status exits 0 while the process runs.
+	// For kind command: run without a shell; Status exits 0 while the process
+	// runs, and with another code when it is down. 126, 127 and 255 are those of
+	// a shell or ssh that could not look.
 	Start  []string `yaml:"start,omitempty"`
 	Stop   []string `yaml:"stop,omitempty"`
 	Status []string `yaml:"status,omitempty"`

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -82,16 +83,31 @@ func (c *command) running(ctx context.Context) (bool, error) {
 	switch {
 	case err == nil:
 		return true, nil
-	case errors.As(err, &exit) && ctx.Err() == nil:
+	case errors.As(err, &exit) && ctx.Err() == nil && looked(exit.ExitCode()):
 		return false, nil
 	default:
 		return false, err
 	}
 }
 
-// Status runs the status command; exit code 0 means that the process runs.
+// looked tells whether the exit code of a status command is its answer. These
+// are not: it was ended by a signal, or it is a shell or ssh that could not run
+// what it was to run.
+func looked(code int) bool {
+	const bySignal, notExecutable, notFound, noConnection = -1, 126, 127, 255
+	return !slices.Contains([]int{bySignal, notExecutable, notFound, noConnection}, code)
+}
+
+// Status runs the status command; exit code 0 means that the process runs. One
+// that is said to be down and accepts connections is an error: what follows from
+// being down, such as a copy of its data, must not.
 func (c *command) Status(ctx context.Context) (runbook.ProcessState, error) {
 	running, err := c.running(ctx)
+	if err == nil && !running && len(c.status) > 0 {
+		if open := c.openAddress(ctx); open != "" {
+			err = fmt.Errorf("its status command says that it is down, but %s accepts connections", open)
+		}
+	}
 	if err != nil {
 		return c.state(false), c.problem("its state cannot be read", err, "check the status command in raftmig.yaml")
 	}

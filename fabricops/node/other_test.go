@@ -56,6 +56,34 @@ func TestCommandsThatFailAreReportedWithTheirOutput(t *testing.T) {
 	require.ErrorContains(t, err, "its state cannot be read")
 }
 
+// A command that could not look, as ssh to a host that does not answer (255),
+// has not seen the process down: data would be copied under its hands.
+func TestAStatusThatCouldNotBeToldIsNotDown(t *testing.T) {
+	mk := func(address, script string) Controller {
+		c, err := New(inventory.Process{Name: "o0", Address: address, Control: inventory.Control{
+			Kind: "command", Start: []string{"true"}, Stop: []string{"true"}, Status: []string{"sh", "-c", script}, StopTimeout: time.Second,
+		}}, Options{})
+		require.NoError(t, err)
+		return c
+	}
+	closed := freeAddress(t)
+	for _, script := range []string{"exit 1", "exit 3"} {
+		s, err := mk(closed, script).Status(t.Context())
+		require.NoError(t, err, script)
+		require.False(t, s.Running, script)
+	}
+	for _, script := range []string{"exit 255", "exit 127", "exit 126", "kill -9 $$"} {
+		_, err := mk(closed, script).Status(t.Context())
+		require.ErrorContains(t, err, "its state cannot be read", script)
+		require.ErrorContains(t, mk(closed, script).Stop(t.Context()), "its state cannot be read", script)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	_, err = mk(l.Addr().String(), "exit 3").Status(t.Context())
+	require.ErrorContains(t, err, "its status command says that it is down, but "+l.Addr().String()+" accepts connections")
+}
+
 func TestAStartCommandMayLeaveADaemonBehind(t *testing.T) {
 	ctx := t.Context()
 	pid := filepath.Join(t.TempDir(), "pid")
