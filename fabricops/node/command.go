@@ -76,7 +76,8 @@ func lastBytes(f *os.File, n int64) string {
 
 func (c *command) running(ctx context.Context) (bool, error) {
 	if len(c.status) == 0 {
-		return c.openAddress(ctx) != "", nil
+		open, err := c.openAddress(ctx)
+		return open != "", err
 	}
 	err := c.run(ctx, c.status)
 	var exit *exec.ExitError
@@ -104,7 +105,8 @@ func looked(code int) bool {
 func (c *command) Status(ctx context.Context) (runbook.ProcessState, error) {
 	running, err := c.running(ctx)
 	if err == nil && !running && len(c.status) > 0 {
-		if open := c.openAddress(ctx); open != "" {
+		var open string
+		if open, err = c.openAddress(ctx); open != "" {
 			err = fmt.Errorf("its status command says that it is down, but %s accepts connections", open)
 		}
 	}
@@ -156,15 +158,21 @@ func (c *command) Stop(ctx context.Context) error {
 	}
 	why := "its status command says that it runs"
 	err = poll(ctx, 5*pollInterval, func() (bool, error) {
-		if open := c.openAddress(ctx); open != "" {
-			why = open + " still accepts connections"
-			return false, nil
+		if open, err := c.openAddress(ctx); open != "" || err != nil {
+			if open != "" {
+				why = open + " still accepts connections"
+			}
+			return false, err
 		}
 		up, err := c.running(ctx)
 		return !up, err
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() == nil:
+		return c.problem("its state cannot be read", err, "check the status command in raftmig.yaml")
+	default:
 		return c.problem(fmt.Sprintf("it does not end (waited %v)", c.stopTimeout), errors.New(why), "stop it by hand and retry")
 	}
-	return nil
 }

@@ -145,14 +145,16 @@ func accepts(ctx context.Context, address string, greeting bool) bool {
 	return true
 }
 
-// openAddress returns the first address that accepts connections, "" if none does.
-func (c *common) openAddress(ctx context.Context) string {
+// openAddress returns the first address that accepts connections, "" if none
+// does. The error is that of ctx, if it ends before all have been tried: an
+// address that was not tried is not closed.
+func (c *common) openAddress(ctx context.Context) (string, error) {
 	for _, a := range c.addresses {
 		if accepts(ctx, a, c.greeting) {
-			return a
+			return a, nil
 		}
 	}
-	return ""
+	return "", ctx.Err()
 }
 
 // closedAddress returns the first address that accepts no connections, "" if all do.

@@ -44,7 +44,11 @@ func (e *OperatorNeeded) Error() string {
 
 // Status tells whether one of the addresses accepts connections.
 func (m *manual) Status(ctx context.Context) (runbook.ProcessState, error) {
-	return m.state(m.openAddress(ctx) != ""), nil
+	open, err := m.openAddress(ctx)
+	if err != nil {
+		return m.state(false), fmt.Errorf("%s: looking whether it runs: %w", m.name, err)
+	}
+	return m.state(open != ""), nil
 }
 
 // Start asks the operator and waits until all addresses accept connections.
@@ -63,14 +67,17 @@ func (m *manual) Start(ctx context.Context) error {
 
 // Stop asks the operator and waits until no address accepts connections.
 func (m *manual) Stop(ctx context.Context) error {
-	if m.openAddress(ctx) == "" {
-		return nil
+	if s, err := m.Status(ctx); err != nil || !s.Running {
+		return err
 	}
 	need := &OperatorNeeded{Action: "stop", Node: m.name, Addresses: m.addresses}
 	m.tell(need.Error())
 	ctx, cancel := context.WithTimeout(ctx, m.stopTimeout)
 	defer cancel()
-	err := poll(ctx, 5*pollInterval, func() (bool, error) { return m.openAddress(ctx) == "", nil })
+	err := poll(ctx, 5*pollInterval, func() (bool, error) {
+		open, err := m.openAddress(ctx)
+		return open == "", err
+	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", need, err)
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"net"
 	"os"
 	"path/filepath"
@@ -82,6 +83,28 @@ func TestAStatusThatCouldNotBeToldIsNotDown(t *testing.T) {
 	defer l.Close()
 	_, err = mk(l.Addr().String(), "exit 3").Status(t.Context())
 	require.ErrorContains(t, err, "its status command says that it is down, but "+l.Addr().String()+" accepts connections")
+}
+
+// When the time is over nothing has been looked at: that is not down.
+func TestAnAddressThatWasNotTriedIsNotClosed(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, control := range []inventory.Control{
+		{Kind: "manual"},
+		{Kind: "command", Start: []string{"true"}, Stop: []string{"true"}},
+		{Kind: "process", Command: []string{"true"}, PIDFile: filepath.Join(t.TempDir(), "pid")},
+	} {
+		c, err := New(inventory.Process{Name: "o0", Address: l.Addr().String(), Control: control}, Options{})
+		require.NoError(t, err)
+		require.ErrorContains(t, c.Stop(over), "context canceled", control.Kind)
+		if control.Kind != "process" { // which has no need of the address
+			_, err = c.Status(over)
+			require.ErrorContains(t, err, "context canceled", control.Kind)
+		}
+	}
 }
 
 func TestAStartCommandMayLeaveADaemonBehind(t *testing.T) {

@@ -163,7 +163,9 @@ func (e *startError) Unwrap() []error { return []error{e.problem, e.cause} }
 
 // launch starts the child and writes the pid file.
 func (p *process) launch(ctx context.Context) (*record, error) {
-	if a := p.openAddress(ctx); a != "" {
+	if a, err := p.openAddress(ctx); err != nil {
+		return nil, p.problem("cannot start", err, "")
+	} else if a != "" {
 		return nil, p.problem("cannot start", fmt.Errorf("%s is in use by another process", a), "stop what listens there, or give this node another port")
 	}
 	cmd := exec.Command(p.command[0], p.command[1:]...)

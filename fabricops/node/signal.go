@@ -59,13 +59,16 @@ func (p *process) end(ctx context.Context, timeout time.Duration, s syscall.Sign
 		if err := os.Remove(p.pidFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s: removing the pid file: %w", p.name, err)
 		}
-		open := ""
+		why := errors.New("its addresses could not be tried")
 		err = poll(ctx, pollInterval, func() (bool, error) {
-			open = p.openAddress(ctx)
-			return open == "", nil
+			open, err := p.openAddress(ctx)
+			if open != "" {
+				why = fmt.Errorf("%s still accepts connections: another process listens there", open)
+			}
+			return open == "", err
 		})
 		if err != nil {
-			return p.problem("it is not down", fmt.Errorf("%s still accepts connections: another process listens there", open), "find out which process listens there and stop it")
+			return p.problem("it is not down", why, "find out which process listens there and stop it")
 		}
 		return nil
 	})
