@@ -285,22 +285,25 @@ func (p *BlockPuller) probeOne(ctx context.Context, s *source) probe {
 	return probe{source: s, last: block}
 }
 
-// summary makes one error of those of all probes: forbidden only if every
-// orderer that answered forbids.
+// summary makes one error of those of all probes: ErrForbidden only if every
+// orderer that answered forbids, ErrServiceUnavailable likewise. Where they do not
+// agree it is neither, and says what each of them said.
 func summary(probes []probe) error {
-	var errs []error
+	var said []error
 	forbidden, unavailable, other := 0, 0, 0
 	for _, pr := range probes {
 		switch {
 		case pr.err == nil:
-			errs = append(errs, fmt.Errorf("%s is at height %d", pr.source.endpoint.Address, pr.source.height))
+			said = append(said, fmt.Errorf("%s is at height %d", pr.source.endpoint.Address, pr.source.height))
 			other++
 		case errors.Is(pr.err, ErrForbidden):
 			forbidden++
+			said = append(said, errors.New(pr.err.Error())) // its words only
 		case errors.Is(pr.err, ErrServiceUnavailable):
 			unavailable++
+			said = append(said, errors.New(pr.err.Error())) // likewise
 		default:
-			errs = append(errs, pr.err)
+			said = append(said, pr.err)
 		}
 	}
 	switch {
@@ -308,10 +311,10 @@ func summary(probes []probe) error {
 		return ErrForbidden
 	case unavailable > 0 && forbidden == 0 && other == 0:
 		return ErrServiceUnavailable
-	case len(errs) == 0:
+	case len(said) == 0:
 		return errors.New("there are no endpoints")
 	}
-	return errors.Join(errs...)
+	return errors.Join(said...)
 }
 
 func (p *BlockPuller) closeStream() {
