@@ -27,6 +27,7 @@ type cloud struct {
 	mu     sync.Mutex
 	blocks []*cb.Block
 	down   bool
+	claim  uint64 // a height that one of them tells beyond what they have
 	pulled []uint64
 	asked  [][]string // addresses of every puller
 }
@@ -64,7 +65,7 @@ func (p fakePuller) Heights(context.Context) (map[string]uint64, error) {
 	if p.down {
 		return nil, errors.New("nobody answers")
 	}
-	return map[string]uint64{"a": 0, "b": uint64(len(p.blocks))}, nil
+	return map[string]uint64{"a": p.claim, "b": uint64(len(p.blocks))}, nil
 }
 
 func (p fakePuller) Close() {}
@@ -265,6 +266,27 @@ func TestAnEvictedNodeDoesNotBelieveItsOwnLedger(t *testing.T) {
 	require.Empty(t, w.became)
 	w.cloud.put(blocks...)
 	w.becomes(c)
+}
+
+// What an orderer told and nobody has, as one that was set back to a backup
+// since, is not pulled for ever.
+func TestAHeightThatNobodyHasIsForgotten(t *testing.T) {
+	for _, evicted := range []bool{false, true} {
+		w := newWorld(t)
+		blocks := w.chain(false, true)
+		w.members[2] = true
+		w.have(blocks[:2])
+		w.cloud.put(blocks...)
+		w.cloud.with(func() { w.cloud.claim = 10 })
+		o := w.options(nil)
+		o.Evicted = evicted
+		c := w.start(o)
+		if evicted {
+			w.reaches(c, 3, types.ConsensusRelationFollower, types.StatusActive)
+			w.cloud.with(func() { w.cloud.claim = 0 })
+		}
+		w.becomes(c)
+	}
 }
 
 // A chain that others take for another node although its ledger is up to date

@@ -23,7 +23,7 @@ const (
 type view struct {
 	height  uint64 // of the ledger
 	join    uint64 // height with the join block, 0 if there is none
-	network uint64 // greatest height that others are known to have
+	network uint64 // greatest height that others are known to have, 0 after a pull that failed
 	asked   bool   // they were asked since the last pull, and one has answered
 	member  bool   // by the configuration in force at the ledger's end
 	// evicted: the ledger was left by a chain that others have evicted. What it

@@ -126,7 +126,8 @@ func (c *Chain) pullSome() (progress bool) {
 			if c.ctx.Err() == nil {
 				c.Logger.Warnf("Failed to pull block [%d]: %s", number, err)
 			}
-			c.closePuller() // its verifier may be ahead of the ledger
+			c.closePuller()    // its verifier may be ahead of the ledger
+			c.view.network = 0 // whoever had so many blocks may have them no more
 			if err := c.load(); err != nil {
 				c.Logger.Errorf("Cannot read the ledger: %s", err)
 			}
