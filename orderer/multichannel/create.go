@@ -133,6 +133,9 @@ func check(config channelconfig.Resources) error {
 func (r *Registrar) CreateChain(channelID string) error {
 	r.creating.Lock()
 	defer r.creating.Unlock()
+	if r.halting {
+		return errStopping
+	}
 	if r.SystemChannel() == nil {
 		return errors.New("there is no system channel (any more)")
 	}

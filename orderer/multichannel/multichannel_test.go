@@ -51,6 +51,7 @@ type testChain struct {
 	consenter *testConsenter
 	id        string
 	halted    bool
+	onHalt    func() // may be nil
 }
 
 func (c *testChain) Start() {
@@ -58,7 +59,12 @@ func (c *testChain) Start() {
 	defer c.consenter.mu.Unlock()
 	c.consenter.started = append(c.consenter.started, c.id)
 }
-func (c *testChain) Halt() { c.halted = true }
+func (c *testChain) Halt() {
+	c.halted = true
+	if c.onHalt != nil {
+		c.onHalt()
+	}
+}
 
 // failingLedgers makes ledgers whose Append fails when told to.
 type failingLedgers struct {
@@ -508,6 +514,21 @@ func TestCreateChainMakesAChannelAnew(t *testing.T) {
 	require.Same(t, w.r.Chain("syschannel"), w.r.SystemChannel())
 	_, _, err := w.r.SystemChannel().ProcessConfigUpdateMsg(protoutil.NewMessage(w.net.Creation()))
 	require.NoError(t, err, "still creates channels")
+}
+
+// What watches the inactive channels goes on while the chains are halted. A
+// chain that it made then would be halted by nobody.
+func TestNoChainIsMadeAnewOnceChainsAreHalted(t *testing.T) {
+	w := newWorld(t)
+	w.bootstrap()
+	require.NoError(t, w.initialize())
+	w.createCh1()
+	chain := w.r.Chain("ch1")
+	var err error
+	chain.chain.(*testChain).onHalt = func() { err = w.r.CreateChain("ch1") }
+	require.NoError(t, w.r.Halt(time.Minute))
+	require.ErrorIs(t, err, errStopping)
+	require.Same(t, chain, w.r.Chain("ch1"))
 }
 
 func TestAppendStoresABlockAsItIs(t *testing.T) {

@@ -61,7 +61,7 @@ type Registrar struct {
 	metrics *participationMetrics
 
 	creating sync.Mutex // one channel is made, replaced or removed at a time
-	halting  bool       // guarded by creating; channels are not joined, removed or switched any more
+	halting  bool       // guarded by creating; channels are not joined, removed, switched or made anew any more
 
 	mu        sync.RWMutex
 	chains    map[string]*ChainSupport
