@@ -75,6 +75,7 @@ func (r *Registrar) JoinChannel(channelID string, block *cb.Block, isAppChannel 
 		if err := r.options.Ledgers.Remove(channelID); err != nil {
 			r.log().Warnf("Failed to cleanup ledger: %v", err)
 		}
+		r.gone(channelID)
 		return types.ChannelInfo{}, err
 	}
 	r.log().Infof("Joining channel: %v", info)

@@ -30,7 +30,8 @@ type Participation struct {
 	// StopTracking ends the tracking of inactive channels, as the system channel
 	// is being removed. It may be nil, and is not to wait for it.
 	StopTracking func()
-	// Removed is told of every channel that is gone. It may be nil.
+	// Removed is told of every channel that is gone, and of one whose joining
+	// failed. It may be nil.
 	Removed func(channelID string)
 	// Metrics may be nil.
 	Metrics metrics.Provider

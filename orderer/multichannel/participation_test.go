@@ -286,6 +286,8 @@ func TestAJoinThatFailsLeavesNothing(t *testing.T) {
 	delete(p.ledgers.fail, "ch1")
 	p.cluster.err = errors.New("no chain")
 	fails(p.genesis("ch1"), "failed to create chain support: error creating consenter for channel: ch1: no chain")
+	require.Equal(t, "ch1", p.configs[len(p.configs)-1], "its CAs were trusted")
+	require.Contains(t, p.removed, "ch1", "and are no more")
 	p.cluster.err = nil
 	p.cluster.members["ch1"] = false
 	noAddresses := p.genesis("ch1")

@@ -106,11 +106,16 @@ func (r *Registrar) removeFiles(channelID string) error {
 		r.log().Errorf("Failed to remove channel %s: %s", channelID, err)
 		return err
 	}
+	r.gone(channelID)
+	r.log().Infof("Removed channel: %s", channelID)
+	return nil
+}
+
+// gone tells those who are told of configurations that a channel is no more.
+func (r *Registrar) gone(channelID string) {
 	if removed := r.options.Participation.Removed; removed != nil {
 		removed(channelID)
 	}
-	r.log().Infof("Removed channel: %s", channelID)
-	return nil
 }
 
 // removeSystemChannel deletes the system channel and every channel that this
