@@ -31,6 +31,11 @@ const (
 	DefaultWriteInterval = 30 * time.Second
 )
 
+// writePatience is how long the server may take to take one line, or to accept
+// a connection. Over TCP it could take for ever otherwise, and what is measured
+// meanwhile is kept.
+const writePatience = 5 * time.Second
+
 // Options of a provider.
 type Options struct {
 	// Network is "udp" or "tcp", Address the server's host:port.
@@ -45,8 +50,9 @@ type Options struct {
 
 // Provider is a metrics.Provider that collects until Run sends.
 type Provider struct {
-	options Options
-	kit     *statsd.Statsd
+	options  Options
+	kit      *statsd.Statsd
+	patience time.Duration
 
 	mu     sync.Mutex
 	gauges map[string]*value
@@ -75,14 +81,14 @@ func New(o Options) (*Provider, error) {
 	if o.Prefix != "" && !strings.HasSuffix(o.Prefix, ".") {
 		o.Prefix += "."
 	}
-	c, err := net.Dial(o.Network, o.Address)
+	c, err := net.DialTimeout(o.Network, o.Address, writePatience)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.Close(); err != nil {
 		return nil, err
 	}
-	return &Provider{options: o, kit: statsd.New(o.Prefix, o.logger()), gauges: map[string]*value{}}, nil
+	return &Provider{options: o, kit: statsd.New(o.Prefix, o.logger()), patience: writePatience, gauges: map[string]*value{}}, nil
 }
 
 func (o Options) logger() log.Logger {
@@ -96,7 +102,7 @@ func (o Options) logger() log.Logger {
 // reports on the Go runtime.
 func (p *Provider) Run(ctx context.Context) {
 	logger := p.options.logger()
-	server := conn.NewDefaultManager(p.options.Network, p.options.Address, logger)
+	server := conn.NewManager(p.dial, p.options.Network, p.options.Address, time.After, logger)
 	runtime := newRuntimeMetrics(p)
 	tick := time.NewTicker(p.options.WriteInterval)
 	defer tick.Stop()
@@ -111,6 +117,30 @@ func (p *Provider) Run(ctx context.Context) {
 			p.options.Logger.Warnf("Could not send metrics to %s: %s", p.options.Address, err)
 		}
 	}
+}
+
+// dial connects to the server for as long as the provider's patience lasts, in
+// each write too.
+func (p *Provider) dial(network, address string) (net.Conn, error) {
+	c, err := net.DialTimeout(network, address, p.patience)
+	if err != nil {
+		return nil, err
+	}
+	return impatient{c, p.patience}, nil
+}
+
+// impatient is a connection that bounds each write.
+type impatient struct {
+	net.Conn
+	patience time.Duration
+}
+
+// Write implements net.Conn.
+func (c impatient) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.patience)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
 }
 
 // series are the metrics of one description.

@@ -161,3 +161,30 @@ func TestAServerThatIsNotThere(t *testing.T) {
 	_, err = New(Options{Network: "tcp", Address: address})
 	require.ErrorContains(t, err, "connection refused")
 }
+
+// A server over TCP that takes nothing any more must not keep the process from
+// ending, nor have it keep all that was measured since.
+func TestAServerThatTakesNothingIsGivenUp(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	core, log := observer.New(zap.WarnLevel)
+	p, err := New(Options{Network: "tcp", Address: l.Addr().String(), WriteInterval: time.Millisecond, Logger: zap.New(core).Sugar()})
+	require.NoError(t, err)
+	p.patience = 50 * time.Millisecond
+	h := p.NewHistogram(metrics.Opts{Name: "much", LabelNames: []string{"l"}, StatsdFormat: "%{#fqname}.%{l}"}).With("l", strings.Repeat("x", 1<<16))
+	for range 1000 { // more than the buffers of both ends take
+		h.Observe(1)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan struct{})
+	go func() { defer close(done); p.Run(ctx) }()
+	require.Eventually(t, func() bool { return log.FilterMessageSnippet("Could not send metrics").Len() > 0 }, 30*time.Second, time.Millisecond)
+	cancel()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		require.Fail(t, "Run does not end")
+	}
+}
