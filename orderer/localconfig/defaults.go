@@ -111,5 +111,33 @@ func (c *TopLevel) validate() error {
 		fmt.Sprintf("Consensus.AcknowledgeAt: %q is neither %s nor %s", at, AcknowledgeAtSubmission, AcknowledgeAtCommit))
 	m := c.General.BootstrapMethod
 	refuse(m != "file" && m != "none", fmt.Sprintf("Unknown bootstrap method: %s", m))
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.negative()...)...)
+}
+
+// negative returns the refusals of values below 0 that would end the process, or
+// keep it from ever doing its work, when they are first used. Fabric starts with
+// them, and ends with a panic then.
+func (c *TopLevel) negative() []error {
+	cl, con := &c.General.Cluster, &c.Consensus
+	var errs []error
+	for _, v := range []struct {
+		key   string
+		value any
+		wrong bool
+	}{
+		{"General.Cluster.SendBufferSize", cl.SendBufferSize, cl.SendBufferSize < 0},
+		{"General.Cluster.DialTimeout", cl.DialTimeout, cl.DialTimeout < 0},
+		{"General.Cluster.RPCTimeout", cl.RPCTimeout, cl.RPCTimeout < 0},
+		{"General.Cluster.ReplicationBufferSize", cl.ReplicationBufferSize, cl.ReplicationBufferSize < 0},
+		{"General.Cluster.ReplicationPullTimeout", cl.ReplicationPullTimeout, cl.ReplicationPullTimeout < 0},
+		{"General.Cluster.ReplicationRetryTimeout", cl.ReplicationRetryTimeout, cl.ReplicationRetryTimeout < 0},
+		{"General.Cluster.ReplicationBackgroundRefreshInterval", cl.ReplicationBackgroundRefreshInterval, cl.ReplicationBackgroundRefreshInterval < 0},
+		{"Consensus.EvictionSuspicion", con.EvictionSuspicion, con.EvictionSuspicion < 0},
+		{"Consensus.TickIntervalOverride", con.TickIntervalOverride, con.TickIntervalOverride < 0},
+	} {
+		if v.wrong {
+			errs = append(errs, fmt.Errorf("%s: %v is below 0", v.key, v.value))
+		}
+	}
+	return errs
 }
