@@ -3,9 +3,9 @@ package fabricops
 import (
 	"context"
 	"fmt"
-	"raftmig/fabricops/channelcfg"
 	"time"
 
+	"raftmig/fabricops/channelcfg"
 	"raftmig/runbook"
 )
 

@@ -157,8 +157,9 @@ func (s *Submitter) attempt(ctx context.Context, v *View, node string, goal Goal
 	return next, true, err
 }
 
-// awaitBlock waits until a configuration that is the goal is written: it follows the channel on the node that accepted the update, and looks at all
-// nodes now and then, for that node may lag behind.
+// awaitBlock waits until a configuration that is the goal is written: it follows
+// the channel on the node that accepted the update, and looks at all nodes now
+// and then, for that node may lag behind.
 func (s *Submitter) awaitBlock(ctx context.Context, node string, v *View, goal func(*View) bool) (*View, error) {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()

@@ -85,6 +85,8 @@ func WriteUpdate(file string, u *channelcfg.Update) error {
 	return replace(file, data)
 }
 
+// replace writes a file that is there as it was or as it is to be, also after a
+// crash: it may hold signatures that nobody has elsewhere.
 func replace(file string, data []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(file), ".raftmig-*")
 	if err != nil {
@@ -92,7 +94,7 @@ func replace(file string, data []byte) error {
 	}
 	defer os.Remove(tmp.Name()) // gone after the rename
 	_, err = tmp.Write(data)
-	if err = errors.Join(err, tmp.Chmod(fileMode), tmp.Close()); err != nil {
+	if err = errors.Join(err, tmp.Chmod(fileMode), tmp.Sync(), tmp.Close()); err != nil {
 		return fmt.Errorf("writing %s: %w", file, err)
 	}
 	return os.Rename(tmp.Name(), file)

@@ -68,7 +68,7 @@ func (a *acknowledgements) await(key digest, w *unacknowledged, stop <-chan stru
 	return nil
 }
 
-// finish answers some of those that wait for key, and returns true if any did.
+// finish answers some of those that wait for key.
 func (a *acknowledgements) finish(key digest, which func(i int, w *unacknowledged) bool, err error) {
 	a.mu.Lock()
 	done := a.remove(key, which)

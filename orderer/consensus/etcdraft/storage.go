@@ -67,7 +67,7 @@ func openStorage(cfg storageConfig) (s *storage, fresh bool, err error) {
 		log: cfg.log, walDir: cfg.walDir, snapDir: cfg.snapDir, catchUpEntries: cfg.catchUpEntries,
 		ram: raft.NewMemoryStorage(), atStep: cfg.atStep,
 	}
-	if err := os.MkdirAll(s.snapDir, 0o750); err != nil {
+	if err := errors.Join(os.MkdirAll(s.snapDir, 0o750), syncDir(filepath.Dir(s.snapDir))); err != nil {
 		return s, false, fmt.Errorf("failed to create the snapshot folder: %w", err)
 	}
 	lg := s.zapLogger()
