@@ -29,6 +29,9 @@ terminals may be attached; leaving one does not end the run.`,
 			if m == modeHeadless && show.json {
 				return withCode(exitUsage, errors.New("attach has no --json: see raftmig status --json"))
 			}
+			if _, err := f.latest(); err != nil {
+				return err
+			}
 			return attachAndShow(cmd, f.runs(), m, &show)
 		},
 	}
@@ -70,9 +73,9 @@ func abortRun(cmd *cobra.Command, f networkFlags, show *showFlags, yes bool, rea
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	folder := f.runs()
-	last, err := folder.Latest()
+	last, err := f.latest()
 	if err != nil {
-		return withCode(exitUsage, err)
+		return err
 	}
 	snapshot, err := folder.Read(last)
 	switch {

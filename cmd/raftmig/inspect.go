@@ -180,8 +180,8 @@ func newReportCommand() *cobra.Command {
 			folder := f.runs()
 			if run == "" {
 				var err error
-				if run, err = folder.Latest(); err != nil {
-					return withCode(exitUsage, err)
+				if run, err = f.latest(); err != nil {
+					return err
 				}
 			}
 			snapshot, err := folder.Read(filepath.Base(run))

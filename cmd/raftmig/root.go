@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -54,21 +55,76 @@ Rehearse first. It needs nothing but this binary:
 	root.SetVersionTemplate("raftmig {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withCode(exitUsage, err) })
 	addCommands(root)
+	refuseUnknown(root)
 	return root
 }
 
-// execute runs the command line and returns the exit code.
+// onlyGroup marks commands that only hold others.
+const onlyGroup = "group"
+
+// refuseUnknown makes a word that is no subcommand an error: cobra shows the help
+// for it, and ends well. The help does not change.
+func refuseUnknown(root *cobra.Command) {
+	usage := strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .Annotations."+onlyGroup+")}}", 1)
+	root.SetUsageTemplate(usage)
+	for _, c := range subcommands(root) {
+		if c.HasSubCommands() && !c.Runnable() {
+			c.Annotations = map[string]string{onlyGroup: "yes"}
+			c.Args = noSuchCommand
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
+}
+
+// noSuchCommand refuses words behind a command that only holds others.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unknown command %q for %q", args[0], c.CommandPath())
+	c.SuggestionsMinimumDistance = 2 // letters that differ
+	if like := c.SuggestionsFor(args[0]); len(like) > 0 {
+		text += "; did you mean " + strings.Join(like, " or ") + "?"
+	}
+	return errors.New(text)
+}
+
+// subcommands lists a command and all below it.
+func subcommands(c *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{c}
+	for _, sub := range c.Commands() {
+		all = append(all, subcommands(sub)...)
+	}
+	return all
+}
+
+// execute runs the command line and returns the exit code. What is wrong before
+// a command has begun is wrong with the command line.
 func execute(root *cobra.Command) int {
+	begun := false
+	for _, c := range subcommands(root) {
+		if run := c.RunE; run != nil {
+			c.RunE = func(cmd *cobra.Command, args []string) error {
+				begun = true
+				return run(cmd, args)
+			}
+		}
+	}
 	cmd, err := root.ExecuteC()
 	if err == nil {
 		return exitOK
 	}
 	printError(cmd.ErrOrStderr(), err)
 	var coded *exitError
-	if errors.As(err, &coded) {
+	switch {
+	case !begun && !strings.HasPrefix(cmd.CommandPath(), root.Name()+" orderer"): // whose codes are Fabric's
+		fmt.Fprintf(cmd.ErrOrStderr(), "  see:  %s --help\n", cmd.CommandPath())
+		return exitUsage
+	case errors.As(err, &coded):
 		return coded.code
+	default:
+		return exitFailed
 	}
-	return exitFailed
 }
 
 // printError prints an error and, if it is a problem, its hint and reference.

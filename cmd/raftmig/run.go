@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -64,7 +66,33 @@ func shellquote(word string) string {
 // load reads and checks the network's description.
 func (f *networkFlags) load() (*inventory.Network, error) {
 	n, err := inventory.Load(f.file)
+	if _, statErr := os.Stat(f.file); errors.Is(statErr, fs.ErrNotExist) {
+		err = &runbook.Problem{
+			What: "there is no description of the network", Where: absolute(f.file),
+			Hint: "Go to its folder, or name the file with --network. docs/raftmig-yaml.md says what it holds; a rehearsal has one in its folder.",
+		}
+	}
 	return n, withCode(exitUsage, err)
+}
+
+// absolute is a path as it can be named from anywhere.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// latest names the last run.
+func (f *networkFlags) latest() (string, error) {
+	run, err := f.runs().Latest()
+	if errors.Is(err, runner.ErrNoRun) {
+		err = &runbook.Problem{
+			What: err.Error(), Where: absolute(string(f.runs())),
+			Hint: "Runs are looked for beside raftmig.yaml in this folder; name another file with --network, or the folder of runs with --runs.",
+		}
+	}
+	return run, withCode(exitUsage, err)
 }
 
 // runFlags say which run to drive.
