@@ -3,8 +3,9 @@ package preflight
 import "raftmig/runbook"
 
 var authorityExpiry = check{
-	id:    "ca.expiry",
-	title: "CA certificates in channels",
+	id:        "ca.expiry",
+	ofConfigs: true,
+	title:     "CA certificates in channels",
 	hint: "Replace the CA certificate in the channel's MSP before the restart: with an expired one the orderers do not start, " +
 		"and no option helps.",
 	ok: say("none expires soon"),

@@ -3,8 +3,9 @@ package preflight
 import "raftmig/runbook"
 
 var channelCapability = check{
-	id:    "capabilities.channel",
-	title: "channel capabilities",
+	id:        "capabilities.channel",
+	ofConfigs: true,
+	title:     "channel capabilities",
 	hint: "Raise /Channel/Capabilities to V1_4_2 on the channel. " +
 		"Without it the type change is refused, when maintenance has begun already.",
 	ok: say("V1_4_2 or later on every channel"),

@@ -3,8 +3,9 @@ package preflight
 import "raftmig/runbook"
 
 var ordererCapability = check{
-	id:    "capabilities.orderer",
-	title: "orderer capabilities",
+	id:        "capabilities.orderer",
+	ofConfigs: true,
+	title:     "orderer capabilities",
 	hint: "Raise /Channel/Orderer/Capabilities to V1_4_2 on the channel. " +
 		"Without it the orderers refuse maintenance mode.",
 	ok: say("V1_4_2 or later on every channel"),

@@ -3,8 +3,9 @@ package preflight
 import "raftmig/runbook"
 
 var channelMetadata = check{
-	id:    "channels.metadata",
-	title: "consensus metadata",
+	id:        "channels.metadata",
+	ofConfigs: true,
+	title:     "consensus metadata",
 	hint: "On kafka ConsensusType.Metadata is empty. Find out who filled it in; the proofs of the migration, and of " +
 		"the way back, expect it empty.",
 	ok: say("empty on every channel, as it must be on kafka"),

@@ -3,10 +3,11 @@ package preflight
 import "raftmig/runbook"
 
 var channelState = check{
-	id:    "channels.state",
-	title: "consensus states",
-	hint:  "A channel that is in maintenance mode already was left there by an earlier try, or by somebody else at this moment.",
-	ok:    say("every channel is in normal operation"),
+	id:        "channels.state",
+	ofConfigs: true,
+	title:     "consensus states",
+	hint:      "A channel that is in maintenance mode already was left there by an earlier try, or by somebody else at this moment.",
+	ok:        say("every channel is in normal operation"),
 	judge: func(f runbook.Facts) []complaint {
 		var out []complaint
 		for _, c := range f.Channels {

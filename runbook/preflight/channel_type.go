@@ -3,8 +3,9 @@ package preflight
 import "raftmig/runbook"
 
 var channelType = check{
-	id:    "channels.type",
-	title: "consensus types",
+	id:        "channels.type",
+	ofConfigs: true,
+	title:     "consensus types",
 	hint: "raftmig migrates from Kafka only. If a migration was broken off after the type change, " +
 		"resume or abort that run: a new one cannot know its backup.",
 	ok: say("every channel is on kafka"),

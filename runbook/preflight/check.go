@@ -22,7 +22,11 @@ type check struct {
 	// judge returns the check's complaints, the worst deciding the severity;
 	// none means that all is well.
 	judge func(f runbook.Facts) []complaint
-	hint  string
+	// ofConfigs is set where judge looks at what the channels' configurations say.
+	// It is then given those only that could be read; each other one is a
+	// complaint.
+	ofConfigs bool
+	hint      string
 	// advise gives a better hint where that depends on what was found; nil or "" for hint.
 	advise func(f runbook.Facts) string
 	// ok says what was found if there are no complaints.
@@ -83,7 +87,12 @@ func Check(f runbook.Facts) []runbook.Finding {
 
 func (c check) run(f runbook.Facts) runbook.Finding {
 	finding := runbook.Finding{Check: c.id, Severity: runbook.SeverityOK}
-	for _, found := range c.judge(f) {
+	var unread []complaint
+	if c.ofConfigs {
+		f, unread = readableOf(f)
+	}
+	judged := c.judge(f)
+	for _, found := range append(judged, unread...) {
 		finding.Evidence = append(finding.Evidence, found.text)
 		if found.severity == runbook.SeverityError || finding.Severity == runbook.SeverityOK {
 			finding.Severity = found.severity
@@ -98,11 +107,31 @@ func (c check) run(f runbook.Facts) runbook.Finding {
 	default:
 		finding.Summary = fmt.Sprintf("%s: %s, and %d more", c.title, finding.Evidence[0], n-1)
 	}
-	finding.Hint = c.hint
-	if c.advise != nil {
+	switch {
+	case len(judged) == 0:
+		finding.Hint = "What cannot be read cannot be checked. The finding nodes.agreement says why it cannot be read."
+	case c.advise != nil:
 		finding.Hint = cmp.Or(c.advise(f), c.hint)
+	default:
+		finding.Hint = c.hint
 	}
 	return finding
+}
+
+// readableOf leaves out the channels whose configuration no orderer showed, and
+// complains of each.
+func readableOf(f runbook.Facts) (runbook.Facts, []complaint) {
+	var known []runbook.ChannelFacts
+	var unread []complaint
+	for _, c := range f.Channels {
+		if c.Type == "" {
+			unread = append(unread, bad("%s cannot be read", c.Name))
+			continue
+		}
+		known = append(known, c)
+	}
+	f.Channels = known
+	return f, unread
 }
 
 func say(text string) func(runbook.Facts) string {

@@ -175,6 +175,36 @@ func TestChecks(t *testing.T) {
 	}
 }
 
+// What a configuration says is not known while no orderer shows it: neither that
+// it is as it must be, nor that it is not.
+func TestAChannelThatCannotBeReadPassesNoCheckOfItsConfiguration(t *testing.T) {
+	f := good()
+	unread := runbook.ChannelFacts{Name: "ch1", AdminPolicy: "unknown: no answer", WritersPolicy: "unknown: no answer"}
+	for _, n := range f.Channels[1].Nodes {
+		unread.Nodes = append(unread.Nodes, runbook.NodeState{Node: n.Node, Error: "no answer"})
+	}
+	f.Channels[1] = unread
+	said := map[string]bool{}
+	for _, got := range Check(f) {
+		if got.Severity != ok && got.Check != "nodes.agreement" {
+			said[got.Check] = true
+			require.Equal(t, fatal, got.Severity, got.Check)
+			require.Equal(t, []string{"ch1 cannot be read"}, got.Evidence, got.Check)
+			require.Contains(t, got.Hint, "nodes.agreement", got.Check)
+		}
+	}
+	for _, id := range []string{
+		"channels.type", "channels.state", "channels.metadata", "capabilities.orderer", "capabilities.channel",
+		"policies.admins", "policies.writers", "consenters.trusted", "ca.expiry", "kafka.partitions", "kafka.sizes", "kafka.offsets",
+	} {
+		require.True(t, said[id], id)
+	}
+	f.Channels[0].State = "STATE_BROKEN"
+	got := channelState.run(f)
+	require.Equal(t, []string{`sys is in state "STATE_BROKEN"`, "ch1 cannot be read"}, got.Evidence)
+	require.Equal(t, channelState.hint, got.Hint)
+}
+
 func TestEveryCheckHasACaseThatFails(t *testing.T) {
 	// Facts that are wrong in every way must not please any check.
 	f := runbook.Facts{

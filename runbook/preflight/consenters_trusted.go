@@ -3,8 +3,9 @@ package preflight
 import "raftmig/runbook"
 
 var consentersTrusted = check{
-	id:    "consenters.trusted",
-	title: "trust in the consenters",
+	id:        "consenters.trusted",
+	ofConfigs: true,
+	title:     "trust in the consenters",
 	hint: "Add the TLS CA to tls_root_certs of an orderer organisation in that channel's configuration. " +
 		"Otherwise leaving maintenance mode is refused, after the restart.",
 	ok: say("every channel's orderer organisations trust every consenter's certificates"),

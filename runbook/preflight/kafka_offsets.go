@@ -3,8 +3,9 @@ package preflight
 import "raftmig/runbook"
 
 var kafkaOffsets = check{
-	id:    "kafka.offsets",
-	title: "Kafka and the ledgers",
+	id:        "kafka.offsets",
+	ofConfigs: true,
+	title:     "Kafka and the ledgers",
 	hint: "An orderer goes on behind the last record in its ledger. If Kafka has deleted the next one, or ends before it, the orderer stops at its " +
 		"next start with \"requested offset is outside the range\". Do not restart anything: copy the ledger of an orderer that is further on, or look " +
 		"for the broker that has the records.",

@@ -7,8 +7,9 @@ import (
 )
 
 var kafkaSizes = check{
-	id:    "kafka.sizes",
-	title: "Kafka message sizes",
+	id:        "kafka.sizes",
+	ofConfigs: true,
+	title:     "Kafka message sizes",
 	hint: "Fabric's guide asks for AbsoluteMaxBytes < replica.fetch.max.bytes <= message.max.bytes <= socket.request.max.bytes " +
 		"on every broker; a larger message is accepted by the orderer and refused by Kafka.",
 	ok: say("every block fits"),

@@ -9,8 +9,9 @@ import (
 )
 
 var adminPolicy = check{
-	id:    "policies.admins",
-	title: "policy /Channel/Orderer/Admins",
+	id:        "policies.admins",
+	ofConfigs: true,
+	title:     "policy /Channel/Orderer/Admins",
 	hint: "Use an administrator of an orderer organisation. Where several organisations must sign, " +
 		"list an administrator of each under admins in raftmig.yaml.",
 	advise: adviseSigners,

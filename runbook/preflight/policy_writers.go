@@ -3,10 +3,11 @@ package preflight
 import "raftmig/runbook"
 
 var writersPolicy = check{
-	id:    "policies.writers",
-	title: "policy /Channel/Orderer/Writers",
-	hint:  "In maintenance mode only writers of the orderer organisations may send updates. Use an identity that is one.",
-	ok:    say("the admin identity satisfies it on every channel"),
+	id:        "policies.writers",
+	ofConfigs: true,
+	title:     "policy /Channel/Orderer/Writers",
+	hint:      "In maintenance mode only writers of the orderer organisations may send updates. Use an identity that is one.",
+	ok:        say("the admin identity satisfies it on every channel"),
 	judge: func(f runbook.Facts) []complaint {
 		var out []complaint
 		for _, c := range f.Channels {
