@@ -210,6 +210,12 @@ func Attach(ctx context.Context, f Folder) (runbook.Client, error) {
 	}
 	client, err := remote.Dial(ctx, f.Socket(last))
 	if err != nil {
+		if s, readErr := f.Read(last); readErr == nil && s.Outcome != "" && !s.Resumable {
+			return nil, &runbook.Problem{
+				What: "the last run has ended: " + string(s.Outcome), Where: f.RunDir(last),
+				Hint: "evidence, and what is left to do: raftmig report",
+			}
+		}
 		return nil, &runbook.Problem{
 			What: "the last run is not being driven", Where: f.RunDir(last), Why: err.Error(),
 			Hint: "go on with it: raftmig run --resume; look at it: raftmig status",
