@@ -58,9 +58,9 @@ made, it is rehearsed on that one.
 With --headless nobody is asked. With --json, and always without a terminal, one
 JSON document goes to standard output and everything else to standard error.
 
-Exit codes: 0 migrated, or rolled back as asked with --abort-at; 1 failed, or
-transactions missing or doubled; 2 wrong input; 3 rolled back by itself; 4 the
-run has not ended (--resume goes on).`,
+Exit codes: 0 migrated, or rolled back as asked at the terminal or with
+--abort-at; 1 failed, or transactions missing or doubled; 2 wrong input; 3
+rolled back by itself; 4 the run has not ended (--resume goes on).`,
 		Example: `  raftmig rehearse
   raftmig rehearse --dir net --orderers 5 --channels 20 --keep
   raftmig testnet clone --config raftmig.yaml --dir twin && raftmig rehearse --dir twin
@@ -164,9 +164,10 @@ func (f *rehearseFlags) rehearse(cmd *cobra.Command) (err error) {
 }
 
 // judged is the verdict on a run that may have been begun by an earlier command:
-// whether a way back was asked for is in its plan.
+// whether a way back was asked for is in its plan, with --abort-at; and only a
+// run that nobody attends goes back without being asked at a terminal.
 func judged(s *runbook.Snapshot) error {
-	return verdict(s, s != nil && s.Plan.AbortAfter != "")
+	return verdict(s, s != nil && (s.Plan.AbortAfter != "" || !s.Plan.Unattended))
 }
 
 // lookAgain replaces the matrix of the run's end by what the nodes say now,
@@ -234,10 +235,11 @@ func (f *rehearseFlags) leave(ctx context.Context, cmd *cobra.Command, r *rehear
 	case left.temporary && left.good:
 		return r.Remove(ctx)
 	default:
-		if !left.good {
+		err := r.Net.Down(ctx, nil)
+		if err == nil {
 			fmt.Fprintf(say, "The network is stopped and its folder kept: %s\n", r.Net.Dir)
 		}
-		return r.Net.Down(ctx, nil)
+		return err
 	}
 }
 
