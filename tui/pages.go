@@ -165,7 +165,11 @@ func (m *model) logPage(width, height int) []string {
 	rows := components.Log(m.st, m.log.Shown(), width, height-1, m.logBack, m.logWrap)
 	if len(rows) == 0 {
 		text := "No log line yet."
-		if m.log.Len() > 0 {
+		filter, _ := m.log.Filter()
+		switch {
+		case m.log.Len() > 0 && filter == "":
+			text = fmt.Sprintf("None of %s is of the kind that is shown. m shows other kinds.", present.Plural(m.log.Len(), "line"))
+		case m.log.Len() > 0:
 			text = fmt.Sprintf("None of %s passes the filter. Esc clears it, m shows other lines.", present.Plural(m.log.Len(), "line"))
 		}
 		rows = []string{m.st.Tone(present.Muted, components.Cut(m.st, text, width))}

@@ -65,6 +65,9 @@ func (m *model) onSnapshot(s *runbook.Snapshot) tea.Cmd {
 		}
 		m.dlg = nil
 	}
+	if s.Outcome != "" { // and no clock ticks any more
+		m.notice = ""
+	}
 	return m.ask()
 }
 

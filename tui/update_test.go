@@ -13,6 +13,7 @@ import (
 	"raftmig/tui/dialog"
 	"raftmig/tui/internal/script"
 	"raftmig/tui/keymap"
+	"raftmig/tui/logbuf"
 	"raftmig/tui/present"
 )
 
@@ -416,6 +417,31 @@ func TestANoticeMakesRoomForTheKeysAgain(t *testing.T) {
 	}
 	m = send(m, tickMsg{seq: m.tickSeq, at: m.now.Add(time.Second)})
 	require.Empty(t, m.notice)
+}
+
+// No clock ticks any more that would take it away.
+func TestTheEndOfARunTakesItsNoticeAway(t *testing.T) {
+	m, _ := at(t, "maintenance", Options{})
+	m = send(m, sentMsg{kind: runbook.EventConfirmed})
+	require.Contains(t, m.View(), "Confirmed; the run goes on.")
+	for _, sc := range script.Scenes() {
+		if sc.Name == "migrated" {
+			m = arrive(m, sc.Snapshot)
+		}
+	}
+	require.Empty(t, m.notice)
+	require.Contains(t, m.View(), " leave")
+}
+
+func TestALogWithoutLinesToShowSaysWhatHidesThem(t *testing.T) {
+	m, _ := at(t, "maintenance", Options{})
+	m.log = logbuf.New(10)
+	m = press(m, "l")
+	require.Contains(t, m.View(), "No log line yet.")
+	m = send(m, batchMsg{gen: m.gen, at: m.now, log: []present.LogRow{{Text: "one more call", Kind: present.LogRoutine}}})
+	require.Contains(t, m.View(), "None of 1 line is of the kind that is shown. m shows other kinds.")
+	m = press(m, "/", "x", "enter")
+	require.Contains(t, m.View(), "None of 1 line passes the filter. Esc clears it, m shows other lines.")
 }
 
 func TestASlowLinkShowsMarkedLogLinesOnly(t *testing.T) {
