@@ -197,17 +197,7 @@ func (f *rehearseFlags) drive(ctx context.Context, cmd *cobra.Command, r *rehear
 		}
 		return driveShown(ctx, run, &f.show, signaturesTimeout, cmd)
 	}
-	args := []string{"runner", "--network", r.Net.InventoryFile(), "--runs", string(r.Folder())}
-	if f.resume {
-		args = append(args, "--resume")
-	}
-	if f.abortAt != "" {
-		args = append(args, "--abort-at", f.abortAt)
-	}
-	if err := startRunner(ctx, r.Folder(), args); err != nil {
-		return nil, err
-	}
-	client, err := runner.Attach(ctx, r.Folder())
+	client, err := f.connect(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -218,16 +208,41 @@ func (f *rehearseFlags) drive(ctx context.Context, cmd *cobra.Command, r *rehear
 	}, cmd.OutOrStdout())
 }
 
+// connect begins the run in a process of its own, or comes back to the one that
+// drives it.
+func (f *rehearseFlags) connect(ctx context.Context, r *rehearsal.Rehearsal) (runbook.Client, error) {
+	args := []string{"runner", "--network", r.Net.InventoryFile(), "--runs", string(r.Folder())}
+	if f.resume {
+		args = append(args, "--resume")
+	}
+	if f.abortAt != "" {
+		args = append(args, "--abort-at", f.abortAt)
+	} else if f.resume {
+		if client, err := runner.Attach(ctx, r.Folder()); err == nil {
+			return client, nil
+		}
+	}
+	if err := startRunner(ctx, r.Folder(), args); err != nil {
+		return nil, err
+	}
+	return runner.Attach(ctx, r.Folder())
+}
+
 // leave takes the network down, or leaves it and says how to reach it. A run
 // that has not ended owns the network: it may be going on in its own process.
 func (f *rehearseFlags) leave(ctx context.Context, cmd *cobra.Command, r *rehearsal.Rehearsal, left leaving) error {
 	say := cmd.ErrOrStderr()
 	switch {
 	case !left.ended:
-		fmt.Fprintf(say, "The run has not ended; the network is left as it is.\n"+
-			"  look at it  raftmig attach --network %[2]s\n"+
+		stands, look := "nobody drives it", "status"
+		if client, err := runner.Attach(ctx, r.Folder()); err == nil {
+			stands, look = "it goes on by itself until it needs you", "attach"
+			_ = client.Close() // it was only asked for
+		}
+		fmt.Fprintf(say, "The run has not ended: %[3]s. The network is left as it is.\n"+
+			"  look at it  raftmig %[4]s --network %[2]s\n"+
 			"  go on       raftmig rehearse --dir %[1]s --resume\n"+
-			"  go back     raftmig abort --network %[2]s\n", r.Net.Dir, r.Net.InventoryFile())
+			"  go back     raftmig abort --network %[2]s\n", r.Net.Dir, r.Net.InventoryFile(), stands, look)
 		return nil
 	case f.keep:
 		describeNetwork(say, r.Net)

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,4 +44,39 @@ func TestTheTerminalIsAskedNothing(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 	require.Contains(t, string(said), "raftmig")
 	require.NotContains(t, string(said), "\x1b", "an escape sequence")
+}
+
+// A rehearsal whose terminal was left goes on in a process of its own: the
+// command that it names for coming back comes back to it.
+func TestARehearsalThatWasLeftIsComeBackTo(t *testing.T) {
+	dir, file := upNet(t, "--channels", "1")
+	t.Cleanup(func() { run(t, nil, "abort", "--yes", "--headless", "--network", file) })
+	bin := binary(t)
+	leave := func() (code int, said string) {
+		terminal, shell := pty(t)
+		cmd := exec.Command(bin, "rehearse", "--plain", "--dir", dir, "--resume", "--transactions", "0")
+		cmd.Env = append(os.Environ(), "TERM=xterm-256color")
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = shell, shell, shell
+		cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
+		require.NoError(t, cmd.Start())
+		require.NoError(t, shell.Close())
+		var all strings.Builder
+		for lines := bufio.NewScanner(terminal); lines.Scan(); { // ends with an error when the other side is closed
+			all.WriteString(lines.Text() + "\n")
+			if strings.Contains(lines.Text(), "Type a number") {
+				_, err := terminal.WriteString("q\n")
+				require.NoError(t, err)
+			}
+		}
+		_ = cmd.Wait() // the code says it
+		return cmd.ProcessState.ExitCode(), all.String()
+	}
+	for range 2 {
+		code, said := leave()
+		require.Equal(t, exitStopped, code, said)
+		require.Contains(t, said, "Begin the maintenance window?")
+		require.Contains(t, said, "it goes on by itself")
+		require.Contains(t, said, "raftmig rehearse --dir "+dir+" --resume")
+	}
+	require.True(t, statusOf(t, file).Driven)
 }
