@@ -120,6 +120,7 @@ func Space(n *inventory.Network, dir string) runbook.SpaceFacts {
 	}
 	free, err := FreeSpace(dir)
 	f.Free = free - free/reserve
+	errs = append(errs, err)
 	f.WayBack, err = wayBack(n, dir, f.Needed)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		f.Error = err.Error()
