@@ -414,3 +414,20 @@ func TestAnOperationStandsStillOncePerRoundForSignatures(t *testing.T) {
 		requireOperated(t, r)
 	}
 }
+
+// A node that runs already, as one that only follows the channels, is started
+// anew: it would find out by itself only after minutes.
+func TestANewConsenterThatRunsAlreadyIsStartedAnew(t *testing.T) {
+	n := raftNetwork(3)
+	n.Revive("orderer3")
+	r := operate(t, n, operations()["add"], isUnattended)
+	require.NoError(t, r.Continue())
+	requireOperated(t, r)
+	var done []runbook.EffectKind
+	for _, ev := range r.Journal {
+		if ev.Kind == runbook.EventIntended && ev.Effect.Step == runbook.StepNodeStart {
+			done = append(done, ev.Effect.Kind)
+		}
+	}
+	require.Equal(t, []runbook.EffectKind{runbook.ReadProcesses, runbook.StopNodes, runbook.StartNodes}, done)
+}

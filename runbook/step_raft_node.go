@@ -164,7 +164,7 @@ var stepNodeByHand = step{
 
 var stepNodeStart = step{
 	id: StepNodeStart,
-	do: []wave{{
+	do: []wave{nodeRead, nodeDown, {
 		effects: func(k *knowledge) []Effect {
 			e := Effect{Kind: StartNodes, Tier: TierOrderers, Nodes: theNode(k)}
 			if k.plan.Operation.Kind == AddConsenter {
@@ -187,6 +187,7 @@ var stepNodeStart = step{
 			Commands: commandsControl("start", theNode(k)),
 		}
 		if k.plan.Operation.Kind == AddConsenter {
+			x.What = "Start " + k.plan.Operation.Node + ", anew if it runs already, and no other node."
 			x.Verify = "It has copied every channel and accepts connections, however long that takes. That it follows is proven next."
 		}
 		return x
@@ -237,6 +238,29 @@ var stepNodeJoin = step{
 		}
 	},
 }
+
+// A new consenter that runs already would find out about its channels only by
+// looking for them, every few minutes; started anew it knows at once.
+var (
+	nodeRead = wave{
+		effects: func(k *knowledge) []Effect {
+			if k.plan.Operation.Kind != AddConsenter || k.system == "" {
+				return nil
+			}
+			return []Effect{{Kind: ReadProcesses, Tier: TierOrderers, Nodes: theNode(k)}}
+		},
+		judge: accepted,
+	}
+	nodeDown = wave{
+		effects: func(k *knowledge) []Effect {
+			if len(nodeRead.effects(k)) == 0 || !k.running[k.plan.Operation.Node] {
+				return nil
+			}
+			return []Effect{{Kind: StopNodes, Tier: TierOrderers, Nodes: theNode(k)}}
+		},
+		judge: judgeDown,
+	}
+)
 
 // copyPatience is how long a new node may copy ledgers before it serves.
 const copyPatience = 24 * time.Hour
