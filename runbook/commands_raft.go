@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// The equivalent commands of operations on Raft; see commands.go.
+// The equivalent commands of operations on Raft; see commands.go. $CERTS has the
+// certificates of each node in a folder of its name.
 
 // commandsOnRaft are those of the update on every channel.
 func commandsOnRaft(k *knowledge) []string {
@@ -21,15 +22,15 @@ func commandsOnRaft(k *knowledge) []string {
 		host, port := hostPort(o.Consenter)
 		before = []string{
 			fmt.Sprintf("C='{\"host\":\"%s\",\"port\":%s,", host, port),
-			`"client_tls_cert":"'$(base64 -w0 client.crt)'",`,
-			`"server_tls_cert":"'$(base64 -w0 server.crt)'"}'`,
+			`"client_tls_cert":"'$(base64 -w0 ` + "$CERTS/" + o.Node + `/client.crt)'",`,
+			`"server_tls_cert":"'$(base64 -w0 ` + "$CERTS/" + o.Node + `/server.crt)'"}'`,
 		}
 		edit = jqEdit(`$V.metadata.consenters+=[$C]`)
 	case RotateCertificates:
 		before = []string{
 			isConsenter(o),
-			`C='{"client_tls_cert":"'$(base64 -w0 client.crt)'",`,
-			`"server_tls_cert":"'$(base64 -w0 server.crt)'"}'`,
+			`C='{"client_tls_cert":"'$(base64 -w0 ` + quote(o.Files.ClientCert) + `)'",`,
+			`"server_tls_cert":"'$(base64 -w0 ` + quote(o.Files.ServerCert) + `)'"}'`,
 		}
 		edit = jqEdit("$V.metadata.consenters|=map(if $S then .+$C else . end)")
 	}
@@ -110,10 +111,10 @@ func editOptions(r RaftOptions) []string {
 // commandsInstall puts the new files onto the node.
 func commandsInstall(o Operation) []string {
 	return []string{
-		command("scp "+o.Files.ServerCert+" \\", "  "+o.Node+":$TLS_CERTIFICATE"),
-		command("scp "+o.Files.ServerKey+" \\", "  "+o.Node+":$TLS_PRIVATEKEY"),
-		command("scp "+o.Files.ClientCert+" \\", "  "+o.Node+":$CLUSTER_CLIENTCERTIFICATE"),
-		command("scp "+o.Files.ClientKey+" \\", "  "+o.Node+":$CLUSTER_CLIENTPRIVATEKEY"),
+		command("scp "+quote(o.Files.ServerCert)+" \\", "  "+o.Node+":$TLS_CERTIFICATE"),
+		command("scp "+quote(o.Files.ServerKey)+" \\", "  "+o.Node+":$TLS_PRIVATEKEY"),
+		command("scp "+quote(o.Files.ClientCert)+" \\", "  "+o.Node+":$CLUSTER_CLIENTCERTIFICATE"),
+		command("scp "+quote(o.Files.ClientKey)+" \\", "  "+o.Node+":$CLUSTER_CLIENTPRIVATEKEY"),
 	}
 }
 

@@ -17,7 +17,7 @@ var stepUpdateSubmit = step{
 		return Explain{
 			Title: "Update every channel",
 			What: fmt.Sprintf("One configuration update a channel: %s. First on %s, proven there, then on %s.",
-				k.plan.Operation, first, count(len(k.others()), "other channel")),
+				k.plan.Operation, first, count(len(k.others()), "other channel")) + signedElsewhere(k),
 			Why: "If the first channel finds its leader with the new set, so do the others. A node must be in the system " +
 				"channel before it is in any other.",
 			Verify:   "The config block that carries the update is read from the orderers.",
@@ -66,7 +66,7 @@ var stepEndpointSubmit = step{
 		return Explain{
 			Title: "Add its endpoint to every channel",
 			What: fmt.Sprintf("One configuration update a channel: %s joins the orderer endpoints, of its organization where the "+
-				"channel has such. First on one channel, proven there, then on the others.", dashed(k.plan.Operation.Endpoint)),
+				"channel has such. First on one channel, proven there, then on the others.", dashed(k.plan.Operation.Endpoint)) + signedElsewhere(k),
 			Why:      "Peers and clients learn where the orderers are from the channels. They must not be sent to a node that does not serve yet.",
 			Verify:   "The config block that carries the update is read from the orderers.",
 			Estimate: updateEstimate(k),

@@ -313,3 +313,60 @@ func TestInteropFabricsOwnConsentersLeaveJoinAndAreRenewed(t *testing.T) {
 	r := run(t, nil, "testnet", "load", "--dir", n.dir, "--transactions", "20", "--json")
 	require.Zero(t, r.code, r.stderr)
 }
+
+// The commands that an operation shows make its updates as they stand, with
+// Fabric's own tools: after them there is nothing left to change.
+func TestInteropTheCommandsOfOperationsMakeTheirUpdates(t *testing.T) {
+	bin := fabrictest.Dir(t, "peer", "configtxlator")
+	if _, err := exec.LookPath("jq"); err != nil {
+		t.Skip("jq is not installed")
+	}
+	n := newRaftNet(t, "--orderers", "4", "--channels", "1")
+	certs := t.TempDir()
+	for _, o := range n.inv.Orderers {
+		require.NoError(t, os.MkdirAll(filepath.Join(certs, o.Name), 0o700))
+		require.NoError(t, os.Symlink(o.ServerCert, filepath.Join(certs, o.Name, "server.crt")))
+		require.NoError(t, os.Symlink(o.ClientCert, filepath.Join(certs, o.Name, "client.crt")))
+	}
+	env := append(newPeerCLI(t, n.inv).env, "PATH="+bin+":"+os.Getenv("PATH"),
+		"ORDERER="+n.inv.Orderers[0].Address, "CA="+n.inv.Orderers[0].TLSRootCAs[0], "CERTS="+certs)
+	look := func(args ...string) (d previewDocument) {
+		r := run(t, nil, append(args, "--network", n.file, "--dry-run", "--json")...)
+		require.NoError(t, json.Unmarshal(r.stdout, &d), r.stderr)
+		return d
+	}
+	cert, key := n.issue(t, "orderer1")
+	for _, args := range [][]string{
+		{"options", "set", "--tick-interval", "200ms", "--election-tick", "20"},
+		{"consenter", "remove", "orderer3"},
+		{"consenter", "add", "orderer3"},
+		{"consenter", "rotate-tls", "orderer1", "--server-cert", cert, "--server-key", key},
+	} {
+		plan := look(args...)
+		require.NotEmpty(t, plan.Changes, args)
+		for _, s := range plan.Steps {
+			if s.ID != runbook.StepUpdateSubmit && s.ID != runbook.StepEndpointSubmit {
+				continue
+			}
+			const loop = "for CH in syschannel ch1; do"
+			text := "set -eu -o pipefail\n" + strings.Join(s.Explain.Commands, "\n")
+			require.Contains(t, text, loop)
+			for _, channel := range []string{"syschannel", "ch1"} { // one by one, so that each can be tried again
+				one := strings.ReplaceAll(text, loop, "for CH in "+channel+"; do")
+				var out []byte
+				var err error
+				require.Eventually(t, func() bool { // the set must have found together after the change before
+					cmd := exec.CommandContext(t.Context(), "bash", "-c", one)
+					cmd.Dir, cmd.Env = t.TempDir(), env
+					out, err = cmd.CombinedOutput()
+					return err == nil
+				}, waitForBlock, tick, "%s\n%s", one, &out)
+			}
+		}
+		require.Eventually(t, func() bool { return len(look(args...).Changes) == 0 }, waitForBlock, tick, "%v", args)
+		if args[1] == "add" { // it finds its channels at once when it is started anew
+			require.Zero(t, run(t, nil, "testnet", "fault", "kill", "orderer3", "--dir", n.dir).code)
+			require.Zero(t, run(t, nil, "testnet", "fault", "start", "orderer3", "--dir", n.dir).code)
+		}
+	}
+}
