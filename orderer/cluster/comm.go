@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -58,11 +59,23 @@ func NewComm(cfg Config) *Comm {
 type members struct {
 	byID        map[uint64]*remote
 	byClientKey map[string]uint64 // PKIX public key of the client certificate
+	former      map[string]former // likewise
+	leaving     []*remote         // no members any more, but still read what was sent to them
+}
+
+// formerPatience is how long transactions are taken from somebody who was a
+// consenter, or had another key: they may have been on the way when the configuration
+// took effect, and their clients have been told that they were accepted.
+const formerPatience = 10 * time.Second
+
+type former struct {
+	id    uint64
+	until time.Time
 }
 
 // Configure sets the remote consenters of a channel. Connections and streams
 // to nodes whose address and server certificate stay are kept; those to others
-// are aborted. No nodes is a channel of which this node is the only consenter.
+// are ended when what was sent is read. No nodes is a channel of which this node is the only consenter.
 func (c *Comm) Configure(channel string, nodes []RemoteNode) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,18 +103,40 @@ func (c *Comm) Configure(channel string, nodes []RemoteNode) {
 			next.byClientKey[key] = n.ID
 		}
 	}
+	next.former = formerOf(old, next.byClientKey, time.Now())
 	c.channels[channel] = next
 	for id, r := range next.byID {
 		if old.byID[id] != r {
 			r.connect() // before others are released, so that a shared connection survives
 		}
 	}
+	for _, r := range old.leaving {
+		if len(r.endingStreams()) > 0 {
+			next.leaving = append(next.leaving, r)
+		}
+	}
 	for id, r := range old.byID {
-		if next.byID[id] != r {
-			r.abort(ErrAborted)
+		if next.byID[id] != r && r.leave() {
+			next.leaving = append(next.leaving, r)
 		}
 	}
 	c.log.Infow("Configured communication", "channel", channel, "remotes", len(nodes))
+}
+
+// formerOf are those who were members at now, or not long ago, and are not in current.
+func formerOf(old *members, current map[string]uint64, now time.Time) map[string]former {
+	all := map[string]former{}
+	for key, f := range old.former {
+		if _, again := current[key]; !again && now.Before(f.until) {
+			all[key] = f
+		}
+	}
+	for key, id := range old.byClientKey {
+		if _, still := current[key]; !still {
+			all[key] = former{id: id, until: now.Add(formerPatience)}
+		}
+	}
+	return all
 }
 
 // Remove forgets a channel; messages of it are refused from now on.
@@ -110,9 +145,16 @@ func (c *Comm) Remove(channel string) {
 	defer c.mu.Unlock()
 	if m := c.channels[channel]; m != nil {
 		delete(c.channels, channel)
-		for _, r := range m.byID {
-			r.abort(ErrAborted)
-		}
+		m.abort(ErrAborted)
+	}
+}
+
+func (m *members) abort(cause error) {
+	for _, r := range m.byID {
+		r.abort(cause)
+	}
+	for _, r := range m.leaving {
+		r.abort(cause)
 	}
 }
 
@@ -123,9 +165,7 @@ func (c *Comm) Shutdown() {
 	c.shutdown = true
 	for channel, m := range c.channels {
 		delete(c.channels, channel)
-		for _, r := range m.byID {
-			r.abort(ErrShutdown)
-		}
+		m.abort(ErrShutdown)
 	}
 }
 
@@ -167,6 +207,23 @@ func (c *Comm) sender(channel string, clientKey []byte) (uint64, error) {
 		r.refused.Store(false)
 	}
 	return id, nil
+}
+
+// submitter is like sender, for transactions, which are taken for a while from
+// former consenters too.
+func (c *Comm) submitter(channel string, clientKey []byte) (id uint64, isFormer bool, err error) {
+	id, err = c.sender(channel, clientKey)
+	if !errors.Is(err, errUnauthorized) {
+		return id, false, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if m := c.channels[channel]; m != nil {
+		if f, ok := m.former[string(clientKey)]; ok && time.Now().Before(f.until) {
+			return f.id, true, nil
+		}
+	}
+	return 0, false, err
 }
 
 // remote is one consenter of one channel with its connection and streams.
@@ -222,6 +279,41 @@ func (r *remote) abort(cause error) {
 	for _, s := range r.ending {
 		s.cancel(cause)
 	}
+	r.release()
+}
+
+// leave is like abort, but what was sent is read: transactions, and that the node
+// is no member any more. It returns whether that is still being waited for.
+func (r *remote) leave() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.aborted, r.cause = true, ErrAborted
+	ending := r.stillEnding()
+	for i, s := range r.streams {
+		if s != nil && s.ctx.Err() == nil {
+			s.finish()
+			ending = append(ending, s)
+		}
+		r.streams[i] = nil
+	}
+	r.ending = ending
+	if len(ending) == 0 {
+		r.release()
+		return false
+	}
+	go func() {
+		for _, s := range ending {
+			<-s.ended
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.release()
+	}()
+	return true
+}
+
+// release gives up the connection. r.mu is held.
+func (r *remote) release() {
 	if r.conn != nil {
 		r.comm.conns.release(r.node.Endpoint, r.node.ServerTLSCert)
 		r.conn = nil
@@ -304,7 +396,7 @@ func (r *remote) newStream(kind messageType) *stream {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	expiry := r.expiryWarning()
 	s := &stream{
-		kind: kind, queue: make(chan outgoing, c.cfg.SendBufferSize),
+		kind: kind, channel: r.channel, queue: make(chan outgoing, c.cfg.SendBufferSize),
 		ctx: ctx, cancel: cancel, timeout: c.cfg.RPCTimeout,
 		finishing: make(chan struct{}), ended: make(chan struct{}),
 		queueLength: c.metrics.queueLength.With("host", host, "msg_type", kind.String(), "channel", r.channel),

@@ -8,7 +8,7 @@
 //	comm := cluster.NewComm(cluster.Config{TLS: tls, …})              // one per process
 //	pullers := cluster.NewPullerFactory(cluster.PullerConfig{TLS: tls, …})
 //	consenter, err := etcdraft.New(etcdraft.Options{Comm: comm, Pullers: pullers, …})
-//	ab.RegisterClusterServer(grpcServer, cluster.NewService(cluster.ServiceConfig{Comm: comm, Handler: consenter, …}))
+//	cluster.Register(grpcServer, cluster.NewService(cluster.ServiceConfig{Comm: comm, Handler: consenter, …}))
 //	…
 //	comm.Shutdown()
 //
@@ -23,5 +23,6 @@
 // each channel has one stream for consensus messages and one for transactions,
 // made when first needed, each with a bounded queue: a consensus message that
 // finds it full ends the stream (Raft sends again), a transaction waits (spec 5.3).
-// Servers answer nothing on a Step stream.
+// Servers answer nothing on a Step stream; to each other our orderers send
+// transactions with a method that does (submit.go).
 package cluster

@@ -29,10 +29,11 @@ func (r *RPC) SubmitOnlyTo(dest uint64) {
 // (Handler.OnSubmitEnd), or until they are broken. It returns the error of ctx if
 // that ends before. What is sent meanwhile goes out on another stream.
 func (r *RPC) Flush(ctx context.Context) error {
-	for _, remote := range r.remotes() {
+	all := append(r.remotes(), r.leaving()...)
+	for _, remote := range all {
 		remote.finish()
 	}
-	for _, remote := range r.remotes() {
+	for _, remote := range all {
 		for _, s := range remote.endingStreams() {
 			select {
 			case <-s.ended:
@@ -47,7 +48,7 @@ func (r *RPC) Flush(ctx context.Context) error {
 // Submitting reports whether there is a stream on which transactions went out
 // and that Flush would end.
 func (r *RPC) Submitting() bool {
-	return slices.ContainsFunc(r.remotes(), (*remote).submitting)
+	return slices.ContainsFunc(append(r.remotes(), r.leaving()...), (*remote).submitting)
 }
 
 // Reachable returns the Raft IDs of the other consenters to which there is a
@@ -77,6 +78,16 @@ func (r *RPC) remotes() []*remote {
 		}
 	}
 	return all
+}
+
+// leaving are former members that still read transactions.
+func (r *RPC) leaving() []*remote {
+	r.comm.mu.RLock()
+	defer r.comm.mu.RUnlock()
+	if m := r.comm.channels[r.channel]; m != nil {
+		return slices.Clone(m.leaving)
+	}
+	return nil
 }
 
 // submitters counts the open streams by the channels whose transactions came

@@ -34,7 +34,9 @@ func (r *RPC) SendConsensus(dest uint64, payload [][]byte, metadata []byte) erro
 // SendSubmit queues a transaction that was valid under the configuration with
 // the sequence given, for the consenter with the Raft ID given, waiting for a
 // place in the queue. report is called once, from any goroutine: with nil when
-// the message was written to the stream, with the reason if it will not be.
+// the node has taken the message, or, where it does not say so (Fabric's do not),
+// when it was written to the stream; else with the reason, which may match
+// ErrNotTaken or ErrUncertain. ErrRPCTimeout says that it took too long.
 func (r *RPC) SendSubmit(dest uint64, msg *protoutil.Message, configSeq uint64, report func(error)) {
 	s, err := r.submitStream(dest)
 	if err != nil {
@@ -50,7 +52,7 @@ func (r *RPC) submitStream(dest uint64) (*stream, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if r.restricted && dest != r.target {
-		return nil, errFinished
+		return nil, notTaken(errFinished)
 	}
 	return r.stream(dest, transactionMessages)
 }

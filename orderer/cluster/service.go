@@ -29,9 +29,13 @@ var (
 type Handler interface {
 	// OnConsensus takes a consensus message from the consenter with the Raft ID sender.
 	OnConsensus(channel string, sender uint64, req *ab.ConsensusRequest) error
-	// OnSubmit takes a transaction that the consenter sender forwards.
-	// It was valid under the configuration with the sequence given.
-	OnSubmit(channel string, sender uint64, msg *protoutil.Message, configSeq uint64) error
+	// OnSubmitBegin is called before a consenter that wants to know what was taken
+	// forwards transactions of the channel. Its stream ends when ending is closed.
+	OnSubmitBegin(channel string) (ending <-chan struct{}, err error)
+	// OnSubmit takes a transaction that the consenter sender forwards. It was valid
+	// under the configuration with the sequence given. If it is answered, its sender
+	// keeps it until this has returned, and after an error.
+	OnSubmit(channel string, sender uint64, msg *protoutil.Message, configSeq uint64, answered bool) error
 	// OnSubmitEnd is called when a consenter that has forwarded transactions of
 	// the channel on a stream has ended it in order, and may be about to stop.
 	// It is answered when this returns, so that this returns when they are safe
@@ -46,7 +50,7 @@ type ServiceConfig struct {
 	Handler Handler
 }
 
-// Service implements orderer.Cluster. Messages are authenticated one by one;
+// Service implements orderer.Cluster, and Submit (submit.go). Messages are authenticated one by one;
 // the server has to have comm.Codec, its TLS layer to ask for a client certificate.
 type Service struct {
 	ab.UnimplementedClusterServer
@@ -99,15 +103,18 @@ func (s *Service) handle(raw []byte, from *incoming) error {
 	}
 	switch {
 	case req.submit != nil:
-		sender, err := s.authenticate(req.submit.channel, from)
+		sender, former, err := s.authenticateSubmitter(req.submit.channel, from)
 		if err != nil {
 			return err
+		}
+		if former {
+			req.submit.configSeq = 0
 		}
 		if req.submit.msg == nil {
 			return fmt.Errorf("submit request of node %d without a payload", sender)
 		}
 		from.countSubmitter(&s.comm.submitters, req.submit.channel)
-		return s.handler.OnSubmit(req.submit.channel, sender, req.submit.msg, req.submit.configSeq)
+		return s.handler.OnSubmit(req.submit.channel, sender, req.submit.msg, req.submit.configSeq, false)
 	case req.consensus != nil:
 		sender, err := s.authenticate(req.consensus.Channel, from)
 		if err != nil {
@@ -129,6 +136,18 @@ func (s *Service) authenticate(channel string, from *incoming) (uint64, error) {
 	}
 	from.expiry.check(channel)
 	return sender, nil
+}
+
+// authenticateSubmitter is like authenticate, for transactions. What a former
+// consenter says about the configuration is not to be relied on.
+func (s *Service) authenticateSubmitter(channel string, from *incoming) (id uint64, former bool, err error) {
+	if channel == "" {
+		return 0, false, errNoChannel
+	}
+	if id, former, err = s.comm.submitter(channel, from.clientKey); err == nil {
+		from.expiry.check(channel)
+	}
+	return id, former, err
 }
 
 // incoming is the other end of a stream.

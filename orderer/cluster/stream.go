@@ -44,7 +44,7 @@ func (t messageType) String() string {
 }
 
 // outgoing is a queued message; report, if any, is called once, with nil when
-// the message was written to the stream.
+// the message was written to the stream, or taken where the server says that.
 type outgoing struct {
 	parts  comm.Parts
 	report func(error)
@@ -60,6 +60,7 @@ func (o outgoing) done(err error) {
 // stream is opened by its own goroutine.
 type stream struct {
 	kind    messageType
+	channel string
 	queue   chan outgoing
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -69,6 +70,9 @@ type stream struct {
 	finishing  chan struct{}
 	finishOnce sync.Once
 	ended      chan struct{}
+	// answers is nil unless the server says what it has taken. It is set before
+	// anything is written.
+	answers *answers
 
 	queueLength metrics.Gauge
 	sendTime    metrics.Histogram
@@ -90,7 +94,7 @@ func (s *stream) finish() { s.finishOnce.Do(func() { close(s.finishing) }) }
 // transaction waits for a place in the queue.
 func (s *stream) send(o outgoing) error {
 	if s.ctx.Err() != nil {
-		return context.Cause(s.ctx)
+		return s.unsent()
 	}
 	if s.kind == consensusMessages {
 		select {
@@ -104,9 +108,9 @@ func (s *stream) send(o outgoing) error {
 		select {
 		case s.queue <- o:
 		case <-s.finishing:
-			return errFinished
+			return notTaken(errFinished)
 		case <-s.ctx.Done():
-			return context.Cause(s.ctx)
+			return s.unsent()
 		}
 	}
 	s.queueLength.Set(float64(len(s.queue)))
@@ -120,17 +124,18 @@ func (s *stream) send(o outgoing) error {
 func (s *stream) run(conn *grpc.ClientConn) {
 	defer close(s.ended)
 	defer s.drain()
-	defer s.cancel(ErrAborted)
-	rpc, err := ab.NewClusterClient(conn).Step(s.ctx)
+	timer := time.AfterFunc(s.timeout, func() { s.cancel(ErrRPCTimeout) })
+	defer timer.Stop()
+	rpc, err := s.open(conn)
+	timer.Stop()
 	if err != nil {
 		s.cancel(fmt.Errorf("opening stream: %w", err))
 		return
 	}
-	go s.receive(rpc)
-
-	timer := time.AfterFunc(s.timeout, func() { s.cancel(ErrRPCTimeout) })
-	timer.Stop()
-	defer timer.Stop()
+	var receiving sync.WaitGroup
+	defer receiving.Wait()
+	defer s.cancel(ErrAborted)
+	receiving.Go(func() { s.receive(rpc) })
 	for {
 		select {
 		case o := <-s.queue:
@@ -146,10 +151,25 @@ func (s *stream) run(conn *grpc.ClientConn) {
 	}
 }
 
+func (s *stream) open(conn *grpc.ClientConn) (grpc.ClientStream, error) {
+	if s.kind == transactionMessages {
+		rpc, err := openSubmit(s.ctx, conn, s.channel)
+		if !errors.Is(err, errNoAnswers) {
+			s.answers = newAnswers(s.timeout)
+			return rpc, err
+		}
+	}
+	return ab.NewClusterClient(conn).Step(s.ctx)
+}
+
 // write writes one message, reports, and returns whether the stream goes on.
-func (s *stream) write(rpc ab.Cluster_StepClient, o outgoing, timer *time.Timer) bool {
+func (s *stream) write(rpc grpc.ClientStream, o outgoing, timer *time.Timer) bool {
 	s.queueLength.Set(float64(len(s.queue)))
 	s.onUse()
+	if s.answers != nil {
+		s.answers.await(o.done)
+		o.report = nil // whoever receives the answers does, also if the writing fails
+	}
 	start := time.Now()
 	timer.Reset(s.timeout)
 	err := rpc.SendMsg(o.parts)
@@ -167,7 +187,7 @@ func (s *stream) write(rpc ab.Cluster_StepClient, o outgoing, timer *time.Timer)
 
 // writeRest writes what is queued, says that this is all, and waits for the
 // server to end the stream, which it does when it has read everything.
-func (s *stream) writeRest(rpc ab.Cluster_StepClient, timer *time.Timer) {
+func (s *stream) writeRest(rpc grpc.ClientStream, timer *time.Timer) {
 	for {
 		select {
 		case o := <-s.queue:
@@ -197,9 +217,13 @@ func (s *stream) sendError(err error) error {
 	return err
 }
 
-// receive waits for the end of the stream; servers send nothing before it.
-func (s *stream) receive(rpc ab.Cluster_StepClient) {
-	_, err := rpc.Recv()
+// receive waits for the end of the stream.
+func (s *stream) receive(rpc grpc.ClientStream) {
+	if s.answers != nil {
+		s.receiveAnswers(rpc)
+		return
+	}
+	err := rpc.RecvMsg(&comm.Received{})
 	switch {
 	case err == nil:
 		s.cancel(errServerSpoke)
@@ -213,14 +237,52 @@ func (s *stream) receive(rpc ab.Cluster_StepClient) {
 	}
 }
 
+// receiveAnswers reports which messages were taken.
+func (s *stream) receiveAnswers(rpc grpc.ClientStream) {
+	for {
+		var in comm.Received
+		err := rpc.RecvMsg(&in)
+		if err != nil {
+			err = endOf(err)
+			s.cancel(err)
+			if !errors.Is(err, ErrNotTaken) {
+				err = uncertain(context.Cause(s.ctx)) // this side may have ended it
+			}
+			s.answers.end(err)
+			return
+		}
+		n, err := decodeTaken(in.Bytes)
+		if err == nil {
+			err = s.answers.taken(n)
+		}
+		if err != nil {
+			s.cancel(err) // the next RecvMsg fails
+		}
+	}
+}
+
 // drain reports the messages that will not be sent any more.
 func (s *stream) drain() {
 	for {
 		select {
 		case o := <-s.queue:
-			o.done(context.Cause(s.ctx))
+			o.done(s.unsent())
 		default:
 			return
 		}
 	}
+}
+
+// unsent is the error for messages that were not written. They may be sent again,
+// unless they have waited for too long.
+func (s *stream) unsent() error {
+	cause := context.Cause(s.ctx)
+	var o outcome
+	if errors.As(cause, &o) { // what it means for those that were written does not count
+		cause = o.reason
+	}
+	if errors.Is(cause, ErrRPCTimeout) {
+		return cause
+	}
+	return notTaken(cause)
 }

@@ -9,8 +9,6 @@ import (
 	"os"
 	"strconv"
 
-	ab "github.com/hyperledger/fabric-protos-go/orderer"
-
 	"raftmig/orderer/channelconfig"
 	"raftmig/orderer/cluster"
 	"raftmig/orderer/comm"
@@ -171,7 +169,7 @@ func (n *node) consenters() (map[string]consensus.Consenter, error) {
 	result := map[string]consensus.Consenter{}
 	single := solo.Options{Logger: logging.Logger("orderer.consensus.solo")}
 	options := kafka.Options{
-		Config: n.conf.Kafka, Metrics: n.metrics, Health: n.health, Fatal: n.fail,
+		Config: n.conf.Kafka, Metrics: n.metrics, PollInterval: n.options.kafkaPollInterval, Health: n.health, Fatal: n.fail,
 		Logger: logging.Logger("orderer.consensus.kafka"), SaramaLogger: logging.Logger("orderer.consensus.kafka.sarama"),
 	}
 	if c := n.cluster; c != nil {
@@ -217,6 +215,6 @@ func (n *node) raftConsenter(c *clusterParts) (consensus.Consenter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up the Raft consenter: %w", err)
 	}
-	ab.RegisterClusterServer(c.endpoint.server, cluster.NewService(cluster.ServiceConfig{Comm: c.comm, Handler: raft}))
+	cluster.Register(c.endpoint.server, cluster.NewService(cluster.ServiceConfig{Comm: c.comm, Handler: raft}))
 	return raft, nil
 }

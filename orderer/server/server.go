@@ -52,6 +52,8 @@ type Options struct {
 	firstLook time.Duration
 	// leaderCheckInterval is etcdraft's option of that name, for tests.
 	leaderCheckInterval time.Duration
+	// kafkaPollInterval is kafka's PollInterval, for tests.
+	kafkaPollInterval time.Duration
 }
 
 // Addresses are where a running orderer listens, as host:port; empty if it

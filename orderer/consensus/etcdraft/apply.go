@@ -21,14 +21,14 @@ func (c *Chain) apply(a applied) {
 		c.takeBack(a.dropped)
 		return
 	}
-	if a.snapshot != nil {
+	if a.snapshot != nil && !c.leaving {
 		c.applySnapshot(a.snapshot)
 	}
 	if a.soft != nil {
 		c.applySoftState(*a.soft)
 	}
 	for i := range a.entries {
-		if c.failed {
+		if c.failed || c.leaving {
 			return
 		}
 		e := &a.entries[i]
@@ -45,11 +45,11 @@ func (c *Chain) apply(a applied) {
 		}
 		c.appliedTerm = e.Term
 	}
-	if c.failed {
+	if c.failed || c.leaving {
 		return
 	}
 	if cc := c.leadership.confChangeDue(c.appliedTerm); cc != nil {
-		c.node.proposeConfChange(*cc)
+		c.proposeMembers(cc)
 	}
 	if c.leadership.reachedTerm(c.appliedTerm) {
 		c.creator, c.made = newBlockCreator(c.lastBlock), nil
@@ -145,8 +145,8 @@ func (c *Chain) applyConfChange(e *raftpb.Entry, members raftpb.ConfState) {
 	}
 	if cc.Type == raftpb.ConfChangeRemoveNode && cc.NodeID == c.id {
 		c.log.Info("This node is being removed from replica set")
-		c.failed = true // nothing after this entry concerns this node
-		go c.haltEvicted()
+		c.leaving = true // nothing after this entry concerns this node
+		go c.haltRemoved()
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
@@ -91,74 +90,6 @@ type Chain struct {
 	runState // owned by the run loop
 }
 
-// Order takes a normal message: it queues it if this node leads, else it
-// forwards it and waits until that is written to the stream. Success means that
-// the message reached the leader, not that it is ordered (spec 4.6), unless the
-// options say that it is to be acknowledged at commit.
-func (c *Chain) Order(msg *protoutil.Message, configSeq uint64) error {
-	c.metrics.normalProposals.Add(1)
-	return c.submitOwn(submission{msg: msg, configSeq: configSeq}, false)
-}
-
-// OrderAsync implements consensus.AsyncOrderer: what is forwarded is not waited
-// for. The stream to the leader bounds how long its writing may take.
-func (c *Chain) OrderAsync(msg *protoutil.Message, configSeq uint64, done func(error)) {
-	c.metrics.normalProposals.Add(1)
-	finish := func(err error) {
-		if err != nil {
-			c.metrics.proposalFailures.Add(1)
-		}
-		done(err)
-	}
-	s := submission{msg: msg, configSeq: configSeq}
-	if c.acks == nil {
-		c.submitAsync(s, finish)
-		return
-	}
-	c.untilCommit(s, false, func(submitted func(error)) { c.submitAsync(s, submitted) }, finish)
-}
-
-func (c *Chain) submitAsync(s submission, finish func(error)) {
-	leave, err := c.enter()
-	if err != nil {
-		finish(err)
-		return
-	}
-	defer leave()
-	lead := c.lead.Load()
-	if lead == raft.None || lead == c.id || c.running() != nil {
-		finish(c.trySubmit(s))
-		return
-	}
-	c.log.Debugf("Forwarding transaction to the leader %d", lead)
-	c.rpc.SendSubmit(lead, s.msg, s.configSeq, finish)
-}
-
-// Configure takes a configuration message, likewise.
-func (c *Chain) Configure(config *protoutil.Message, configSeq uint64) error {
-	c.metrics.configProposalsReceived.Add(1)
-	return c.submitOwn(submission{msg: config, configSeq: configSeq}, true)
-}
-
-// submitOwn submits a message that this node's client sent.
-func (c *Chain) submitOwn(s submission, config bool) error {
-	if c.acks == nil {
-		return c.submitNow(s)
-	}
-	answer := make(chan error, 1)
-	c.untilCommit(s, config, func(submitted func(error)) { submitted(c.submitNow(s)) }, func(err error) { answer <- err })
-	return <-answer
-}
-
-func (c *Chain) submitNow(s submission) error {
-	leave, err := c.enter()
-	if err != nil {
-		return err
-	}
-	defer leave()
-	return c.submit(s)
-}
-
 func (c *Chain) running() error {
 	select {
 	case <-c.stopped:
@@ -169,50 +100,6 @@ func (c *Chain) running() error {
 		return errNotStarted
 	}
 	return nil
-}
-
-func (c *Chain) submit(s submission) error {
-	err := c.trySubmit(s)
-	if err != nil {
-		c.metrics.proposalFailures.Add(1)
-	}
-	return err
-}
-
-func (c *Chain) trySubmit(s submission) error {
-	if err := c.running(); err != nil {
-		return err
-	}
-	switch lead := c.lead.Load(); lead {
-	case raft.None:
-		return errNoLeader
-	case c.id:
-		select {
-		case c.submissions <- s:
-			return nil
-		case <-c.stopped:
-			return errStopped
-		}
-	default:
-		return c.forward(lead, s)
-	}
-}
-
-// forward sends a message to the leader and waits until it is on the wire.
-func (c *Chain) forward(lead uint64, s submission) error {
-	c.log.Debugf("Forwarding transaction to the leader %d", lead)
-	timer := time.NewTimer(c.opts.RPCTimeout)
-	defer timer.Stop()
-	sent := make(chan error, 1)
-	go c.rpc.SendSubmit(lead, s.msg, s.configSeq, func(err error) { sent <- err })
-	select {
-	case err := <-sent:
-		return err
-	case <-c.stopped:
-		return errStopped
-	case <-timer.C:
-		return fmt.Errorf("timed out (%v) waiting on forwarding to %d", c.opts.RPCTimeout, lead)
-	}
 }
 
 // WaitReady blocks while a configuration is being applied, the in-flight limit
@@ -250,6 +137,7 @@ func (c *Chain) halt() {
 		c.log.Warn("Attempted to halt a chain that has not started")
 		c.stopOnce.Do(func() {
 			close(c.stopped)
+			c.drained.seal()
 			c.cancel()
 			if err := c.node.store.close(); err != nil {
 				c.log.Warnf("Halting: %s", err)
@@ -265,9 +153,18 @@ func (c *Chain) halt() {
 func (c *Chain) stop() {
 	c.stopOnce.Do(func() {
 		close(c.stopped)
+		c.drained.seal()
 		c.cancel()
 		c.fault.shut()
 	})
+}
+
+// haltRemoved stops the chain when this node was removed, after it has passed on
+// what it accepted. The others take it for a while (cluster.Comm).
+func (c *Chain) haltRemoved() {
+	c.drained.removed.Store(true)
+	c.drained.once.Do(c.drain)
+	c.haltEvicted()
 }
 
 // haltEvicted stops the chain of a channel that this node no longer orders.
@@ -309,26 +206,6 @@ func (c *Chain) consensusMessage(req *ab.ConsensusRequest, sender uint64) error 
 		return fmt.Errorf("failed to unmarshal ClusterMetadata: %w", err)
 	}
 	c.setActive(md.ActiveNodes, true)
-	return nil
-}
-
-// submitMessage takes a transaction that another consenter forwards. Its sender
-// does not wait for an answer and has told its client that it was accepted: while
-// there is no leader it waits here, and the stream's later ones behind it. One
-// that cannot be taken is lost; that is no reason to lose those behind it.
-func (c *Chain) submitMessage(s submission, sender uint64) error {
-	if err := c.running(); err != nil {
-		return err
-	}
-	c.drained.arrived()
-	defer c.drained.left()
-	if c.trySubmit(s) == nil {
-		return nil
-	}
-	if err := c.submitPatiently(s); err != nil {
-		c.metrics.proposalFailures.Add(1)
-		c.log.Warnf("Transaction forwarded by node %d is lost: %s", sender, err)
-	}
 	return nil
 }
 

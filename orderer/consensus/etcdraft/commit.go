@@ -1,7 +1,10 @@
 package etcdraft
 
 import (
+	"errors"
 	"time"
+
+	"raftmig/orderer/cluster"
 )
 
 const (
@@ -22,7 +25,7 @@ func (c *Chain) untilCommit(s submission, config bool, submit func(submitted fun
 		return
 	}
 	submit(func(err error) {
-		if err != nil {
+		if err != nil && !errors.Is(err, cluster.ErrUncertain) {
 			c.acks.cancel(key, w, err)
 		}
 	})

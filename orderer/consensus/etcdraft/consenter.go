@@ -50,13 +50,27 @@ func (c *Consenter) OnConsensus(channel string, sender uint64, req *ab.Consensus
 	return chain.consensusMessage(req, sender)
 }
 
+// OnSubmitBegin returns a channel that is closed when the chain takes no more
+// transactions whose senders keep them until they are answered.
+func (c *Consenter) OnSubmitBegin(channel string) (<-chan struct{}, error) {
+	chain, err := c.chain(channel)
+	if err != nil {
+		return nil, err
+	}
+	return chain.drained.sealed, chain.running()
+}
+
 // OnSubmit passes a forwarded transaction to the chain of its channel.
-func (c *Consenter) OnSubmit(channel string, sender uint64, msg *protoutil.Message, configSeq uint64) error {
+func (c *Consenter) OnSubmit(channel string, sender uint64, msg *protoutil.Message, configSeq uint64, answered bool) error {
 	chain, err := c.chain(channel)
 	if err != nil {
 		return err
 	}
-	return chain.submitMessage(submission{msg: msg, configSeq: configSeq}, sender)
+	s := submission{msg: msg, configSeq: configSeq}
+	if answered {
+		return chain.take(s)
+	}
+	return chain.submitMessage(s, sender)
 }
 
 // OnSubmitEnd waits until what was forwarded to the chain of the channel is in

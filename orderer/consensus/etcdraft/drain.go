@@ -37,19 +37,24 @@ const (
 type drained struct {
 	once  sync.Once
 	begun chan struct{} // closed when this node's clients are refused
-	steps chan func()   // run by the run loop
+	// sealed is closed when nothing more is taken from nodes that keep what they
+	// send until it is; they have another leader to send it to, or none.
+	sealed chan struct{}
+	steps  chan func() // run by the run loop
 	// pending counts the messages on their way into the run loop or, accepted
 	// earlier, to the leader.
 	pending atomic.Int64
 	// lastArrival and changed are times in Unix nanoseconds: of the last
 	// transaction from another node, and of the last change of the leader; 0 is never.
 	lastArrival, changed atomic.Int64
+	sealing              sync.Once
+	removed              atomic.Bool // this node is no member any more and gets no blocks
 	// asked is the follower that was last asked to take over.
 	asked atomic.Uint64
 }
 
 func newDrained() drained {
-	return drained{begun: make(chan struct{}), steps: make(chan func())}
+	return drained{begun: make(chan struct{}), sealed: make(chan struct{}), steps: make(chan func())}
 }
 
 // enter counts a message of this node's client; leave has to be called when it
@@ -64,6 +69,8 @@ func (c *Chain) enter() (leave func(), err error) {
 		return c.drained.left, nil
 	}
 }
+
+func (d *drained) seal() { d.sealing.Do(func() { close(d.sealed) }) }
 
 func (d *drained) arrived() {
 	d.pending.Add(1)
@@ -93,6 +100,7 @@ func (c *Chain) drain() {
 	defer cancel()
 	began := time.Now()
 	var next time.Time // when to ask for a successor (again)
+	sealed := false
 	for c.drainUntilQuiet(ctx, &next) {
 		switch {
 		case c.rpc.Submitting():
@@ -101,13 +109,16 @@ func (c *Chain) drain() {
 				c.log.Warnf("Stopping although the leader may not have read everything that was sent to it: %s", err)
 				return
 			}
-		case c.unacknowledged() && c.majorityReachable(): // their blocks are on the way
+		case c.unacknowledged() && c.majorityReachable() && !c.drained.removed.Load(): // their blocks are on the way
 			pause(ctx)
-		case c.node.retire(c.lead.Load()):
+		case !c.node.retire(c.lead.Load()): // the leader is another one since
+			pause(ctx)
+		case !sealed: // what was taken before has its turn
+			sealed = true
+			c.drained.seal()
+		default:
 			c.log.Infof("Ready to stop after %v", time.Since(began))
 			return
-		default: // the leader is another one since
-			pause(ctx)
 		}
 	}
 	if c.running() == nil {
@@ -156,6 +167,11 @@ func (c *Chain) drainInLoop(next *time.Time) (done bool) {
 	c.succession.stopping = true
 	bm, _ := c.membership()
 	switch {
+	case c.leaving && c.leadership.leads():
+		c.log.Warn("Stopping: nobody could be found to hand the leadership over to before this node was removed")
+		return true
+	case c.leaving:
+		return c.drainedAsFollower() && c.drained.pending.Load() == 0 && len(c.submissions) == 0
 	case !c.leadership.leads():
 		if c.logUnsettled() && c.majorityReachable() {
 			return false

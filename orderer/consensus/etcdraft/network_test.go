@@ -50,6 +50,7 @@ type testNode struct {
 	address  string
 	supports map[string]*fakeSupport
 
+	asFabric  bool // answers no transactions
 	logs      *observer.ObservedLogs
 	options   func(*Options)
 	tracked   *fakeTracker
@@ -168,7 +169,12 @@ func (tn *testNode) start() {
 	tn.server = grpc.NewServer(grpc.ForceServerCodecV2(comm.Codec()), grpc.Creds(credentials.NewTLS(&tls.Config{
 		Certificates: []tls.Certificate{tn.pair.TLS}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12,
 	})))
-	ab.RegisterClusterServer(tn.server, cluster.NewService(cluster.ServiceConfig{Comm: tn.comm, Handler: tn.consenter}))
+	service := cluster.NewService(cluster.ServiceConfig{Comm: tn.comm, Handler: tn.consenter})
+	if tn.asFabric {
+		ab.RegisterClusterServer(tn.server, service)
+	} else {
+		cluster.Register(tn.server, service)
+	}
 	l, err := net.Listen("tcp", tn.address)
 	require.NoError(t, err)
 	server := tn.server

@@ -306,6 +306,7 @@ func (n *node) handOver(rd raft.Ready) {
 			n.log.Warnf("Failed to unmarshal ConfChange data: %s", err)
 			continue
 		}
+		n.tellRemoved(e, cc)
 		n.confState = *n.rn.ApplyConfChange(cc)
 		if a.confStates == nil {
 			a.confStates = map[uint64]raftpb.ConfState{}

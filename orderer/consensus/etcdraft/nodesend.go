@@ -9,6 +9,9 @@ import (
 	"go.etcd.io/etcd/raft/v3/tracker"
 )
 
+// maxTold is how many bytes of entries a node that is removed is sent at last.
+const maxTold = 64 << 20
+
 var (
 	errStopped       = errors.New("chain is stopped")
 	errNotLeader     = errors.New("this node does not lead")
@@ -41,6 +44,35 @@ func (n *node) send(messages []raftpb.Message) {
 			n.rn.ReportSnapshot(m.To, status)
 		}
 	}
+}
+
+// tellRemoved has a leader tell a node that it is no member any more: it is sent
+// the log up to the change of members e, and that this is committed. The library
+// sends nothing to a node that is removed, which would then wait for the leader, with
+// what it has accepted, until it suspects its eviction.
+func (n *node) tellRemoved(e raftpb.Entry, cc raftpb.ConfChange) {
+	st := n.rn.BasicStatus()
+	if st.RaftState != raft.StateLeader || cc.Type != raftpb.ConfChangeRemoveNode || cc.NodeID == n.id {
+		return
+	}
+	next := uint64(0) // the first entry that was not sent
+	n.rn.WithProgress(func(id uint64, _ raft.ProgressType, pr tracker.Progress) {
+		if id == cc.NodeID {
+			next = min(pr.Next, e.Index+1)
+		}
+	})
+	if next == 0 {
+		return
+	}
+	m := raftpb.Message{Type: raftpb.MsgApp, To: cc.NodeID, From: n.id, Term: st.Term, Index: next - 1, Commit: e.Index}
+	var err error
+	if m.LogTerm, err = n.store.ram.Term(m.Index); err == nil && next <= e.Index {
+		m.Entries, err = n.store.ram.Entries(next, e.Index+1, maxTold)
+	}
+	if err != nil { // it is too far behind, and needs a snapshot
+		return
+	}
+	n.send([]raftpb.Message{m})
 }
 
 func (n *node) sendOne(m *raftpb.Message) error {

@@ -36,6 +36,7 @@ type runState struct {
 	batchTimerOn              bool
 	transferTimer             *time.Timer
 	failed                    bool
+	leaving                   bool // this node was removed, and passes on what it holds
 }
 
 // madeBlock is a block with the entry data that was made of it, and what it was

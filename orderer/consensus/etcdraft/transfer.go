@@ -1,8 +1,9 @@
 package etcdraft
 
 import (
-	"context"
 	"time"
+
+	"go.etcd.io/etcd/raft/v3/raftpb"
 
 	"raftmig/orderer/protoutil"
 	"raftmig/orderer/raftmetadata"
@@ -19,10 +20,12 @@ const retryInterval = 20 * time.Millisecond
 // minElectionPatience is how long an accepted message waits for a leader at least.
 const minElectionPatience = 10 * time.Second
 
-// transfer is a leader's attempt to hand over before a configuration that
-// removes it or replaces its certificate is ordered by the next leader.
+// transfer is a leader's attempt to hand over before the next leader orders a
+// configuration that removes it or replaces its certificate, or before the next
+// leader has Raft apply its removal, which an earlier one ordered.
 type transfer struct {
-	config   submission
+	config   submission // without a message in the second case
+	removal  *raftpb.ConfChange
 	attempts int
 }
 
@@ -58,9 +61,24 @@ func (c *Chain) beginTransfer(s submission) {
 		c.propose([]*protoutil.Message{s.msg}, true)
 		return
 	}
-	c.transfer = &transfer{config: s}
+	c.handOverFirst(&transfer{config: s})
+}
+
+func (c *Chain) handOverFirst(t *transfer) {
+	c.transfer = t
 	c.leadership.transferring = true
 	c.tryTransfer()
+}
+
+// proposeMembers proposes a change of members. A leader that it removes hands over
+// first: once it is removed, nobody tells it who leads, and to whom to pass on what
+// it has accepted.
+func (c *Chain) proposeMembers(cc *raftpb.ConfChange) {
+	if cc.Type == raftpb.ConfChangeRemoveNode && cc.NodeID == c.id && len(c.confState.Voters) > 1 {
+		c.handOverFirst(&transfer{removal: cc})
+		return
+	}
+	c.node.proposeConfChange(*cc)
 }
 
 // tryTransfer is called at the begin and each time an attempt has timed out.
@@ -73,6 +91,10 @@ func (c *Chain) tryTransfer() {
 		c.log.Warnf("Abdication failed too many times consecutively (%d), aborting retries", maxTransferAttempts)
 		c.metrics.proposalFailures.Add(1)
 		c.endTransfer()
+		if t.removal != nil {
+			c.node.proposeConfChange(*t.removal)
+			return
+		}
 		c.cutPending() // the batch timer may have passed meanwhile
 		return
 	}
@@ -94,53 +116,51 @@ func (c *Chain) endTransfer() {
 }
 
 // stepDown gives everything that this node accepted as the leader and did not
-// put into the log to its successor. What is in the log may be kept.
+// put into the log to its successor. What is in the log may be kept. A
+// configuration that concerns this node comes last, because this node may have
+// nobody to send to once it is in force.
 func (c *Chain) stepDown() {
 	c.metrics.isLeader.Set(0)
+	var before []<-chan struct{}
 	for _, s := range c.submissionsOf(c.support.BlockCutter().Cut()) {
-		c.forwardLater(s)
+		before = append(before, c.forwardLater(s))
 	}
 	c.setBatchTimer(false)
-	if t := c.transfer; t != nil {
-		c.endTransfer()
-		c.forwardLater(t.config)
+	t := c.transfer
+	if t == nil {
+		return
+	}
+	c.endTransfer()
+	for len(c.submissions) > 0 {
+		if s := <-c.submissions; s.msg == nil {
+			close(s.settled)
+		} else {
+			before = append(before, c.forwardLater(s))
+		}
+	}
+	if t.config.msg != nil {
+		c.forwardLater(t.config, before...)
 	}
 }
 
 // forwardLater submits a message again once there is a leader, for as long as
-// an election may take. Its client was told that it was accepted, so this tries
-// harder than it would have to; it gives up with the chain's end.
-func (c *Chain) forwardLater(s submission) {
+// an election may take, after others were. Its client was told that it was
+// accepted, so this tries harder than it would have to; it gives up with the
+// chain's end. The channel that it returns is closed when it has.
+func (c *Chain) forwardLater(s submission, after ...<-chan struct{}) <-chan struct{} {
 	c.loops.Add(1)
 	c.drained.pending.Add(1)
+	done := make(chan struct{})
 	go func() {
 		defer c.loops.Done()
 		defer c.drained.left()
+		defer close(done)
+		for _, other := range after {
+			<-other
+		}
 		if err := c.submitPatiently(s); err != nil {
 			c.log.Warnf("A message accepted as the leader is lost: no leader took it over: %s", err)
 		}
 	}()
-}
-
-// submitPatiently submits a message until there is a leader that takes it, for
-// as long as elections may take, on a busy machine too if the ticks are quick.
-func (c *Chain) submitPatiently(s submission) error {
-	ctx, cancel := context.WithTimeout(c.ctx, max(4*c.node.electionTimeout, minElectionPatience))
-	defer cancel()
-	for {
-		select {
-		case <-c.led.opened():
-		case <-ctx.Done():
-			return errNoLeader
-		}
-		err := c.trySubmit(s)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(retryInterval): // the leader may be another one soon, or the way to it be open again
-		}
-	}
+	return done
 }

@@ -32,6 +32,9 @@ type Options struct {
 	// Config is General.Kafka of orderer.yaml. TLS holds PEM content.
 	Config  localconfig.Kafka
 	Metrics metrics.Provider
+	// PollInterval is how often the figures of the Kafka client are taken over. 0
+	// means DefaultPollInterval.
+	PollInterval time.Duration
 	// Logger is named orderer.consensus.kafka, SaramaLogger
 	// orderer.consensus.kafka.sarama.
 	Logger, SaramaLogger *zap.SugaredLogger
@@ -65,6 +68,9 @@ func New(opts Options) (*Consenter, error) {
 	if opts.Metrics == nil {
 		opts.Metrics = metrics.Disabled{}
 	}
+	if opts.PollInterval == 0 {
+		opts.PollInterval = DefaultPollInterval
+	}
 	if opts.Logger == nil {
 		opts.Logger = zap.NewNop().Sugar()
 	}
@@ -86,7 +92,7 @@ func New(opts Options) (*Consenter, error) {
 	}
 	go func() {
 		defer close(c.pollDone)
-		tick := time.NewTicker(pollInterval)
+		tick := time.NewTicker(opts.PollInterval)
 		defer tick.Stop()
 		for {
 			select {

@@ -9,8 +9,8 @@ import (
 	"raftmig/orderer/metrics"
 )
 
-// pollInterval is how often the client's own figures are taken over (spec 4.10).
-const pollInterval = time.Minute
+// DefaultPollInterval is how often the client's own figures are taken over (spec 4.10).
+const DefaultPollInterval = time.Minute
 
 // consenterMetrics are the consenter's metrics (spec 4.10).
 type consenterMetrics struct {
