@@ -46,6 +46,7 @@ type network struct {
 	ports  []int // of orderers 0 to 2
 
 	leaderCheckInterval time.Duration // 0 means the default
+	kafkaPollInterval   time.Duration // likewise
 	// acknowledgeAt is Consensus.AcknowledgeAt of all orderers.
 	acknowledgeAt string
 }
@@ -203,7 +204,7 @@ func (n *network) launchWith(i int, more string, change func(*localconfig.TopLev
 	go func() {
 		defer close(r.ended)
 		options := Options{Logging: logging, Serving: func(a Addresses) { r.addresses = a; close(r.serving) }}
-		options.leaderCheckInterval = n.leaderCheckInterval
+		options.leaderCheckInterval, options.kafkaPollInterval = n.leaderCheckInterval, n.kafkaPollInterval
 		option(&options)
 		r.err = Run(ctx, conf, options)
 	}()
