@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"testing"
@@ -309,6 +310,8 @@ func TestRequestsAreCheckedInFabricsOrder(t *testing.T) {
 	} {
 		require.Equal(t, []any{test.want}, w.serve(test.raw), test.name)
 	}
+	_, err := NewHandler(w.options).parse(&stream{ctx: t.Context()}, w.request(admin, all, func(s *protoutil.EnvelopeSpec) { s.Time = time.Time{} }))
+	require.EqualError(t, err, "channel header in envelope must contain timestamp")
 	edge := w.request(admin, all, func(s *protoutil.EnvelopeSpec) { s.Time = w.now.Add(-15 * time.Minute) })
 	require.Equal(t, blocks(0, 1, success), w.serve(edge), "the window's edge is inside")
 }
@@ -334,7 +337,8 @@ func TestTLSBinding(t *testing.T) {
 		"bound":          {hash[:], cert, blocks(0, 0, success), ""},
 		"no hash":        {nil, cert, []any{badRequest}, "client didn't include its TLS cert hash"},
 		"no certificate": {hash[:], nil, []any{badRequest}, "client didn't send a TLS certificate"},
-		"another's":      {make([]byte, 32), cert, []any{badRequest}, "claimed TLS cert hash is "},
+		"another's": {[]byte{1, 2}, cert, []any{badRequest},
+			fmt.Sprintf("claimed TLS cert hash is [1 2] but actual TLS cert hash is %v", hash)},
 	} {
 		s := &stream{ctx: t.Context(), requests: make(chan []byte, 1), cert: test.cert}
 		s.requests <- w.request(w.net.OrdererAdmin(), &ab.SeekInfo{Start: newest, Stop: newest}, func(e *protoutil.EnvelopeSpec) { e.TLSCertHash = test.claim })
@@ -342,7 +346,7 @@ func TestTLSBinding(t *testing.T) {
 		require.NoError(t, NewHandler(w.options).Handle(s))
 		require.Equal(t, test.want, s.sent, name)
 		if test.text != "" {
-			require.ErrorContains(t, bound(test.claim, test.cert), test.text)
+			require.EqualError(t, bound(test.claim, test.cert), test.text)
 		}
 	}
 }
@@ -415,6 +419,9 @@ func TestExpiryIsLookedAtBeforeEveryBlock(t *testing.T) {
 	close(s.requests)
 	require.NoError(t, NewHandler(w.options).Handle(s))
 	require.Equal(t, []any{uint64(0), uint64(1), forbidden}, s.sent)
+
+	a := &access{h: NewHandler(w.options), expiresAt: w.now.Add(-90 * time.Second)}
+	require.EqualError(t, a.evaluate(), "deliver client identity expired 1m30s before")
 
 	w.options.NoExpirationChecks = true
 	require.Equal(t, blocks(0, 2, success), w.serve(w.request(w.net.OrdererAdmin(), &ab.SeekInfo{Start: oldest, Stop: newest}, nil)))

@@ -71,7 +71,8 @@ func (f MaintenanceFilter) parse(channelID string, next *cb.ConfigEnvelope) (cha
 	return o, nil
 }
 
-// inspect applies rules 4 to 11 of spec 1.3 in their order.
+// inspect applies rules 4 to 11 of spec 1.3 in their order. Rule 9, the type changes
+// and the next state is NORMAL, cannot be met: rule 6 or rule 8 has been.
 func (f MaintenanceFilter) inspect(current, next channelconfig.Orderer, update *cb.Envelope) error {
 	fromType, toType := current.ConsensusType(), next.ConsensusType()
 	fromState, toState := current.ConsensusState(), next.ConsensusState()
@@ -103,8 +104,6 @@ func (f MaintenanceFilter) inspect(current, next channelconfig.Orderer, update *
 	switch {
 	case fromState == ab.ConsensusType_STATE_NORMAL:
 		return fmt.Errorf("%s, but current config ConsensusType.State is not in maintenance mode", change)
-	case toState == ab.ConsensusType_STATE_NORMAL:
-		return fmt.Errorf("%s, but next config ConsensusType.State is not in maintenance mode", change)
 	case !migrationTargets[toType]:
 		return fmt.Errorf("%s, transition not supported", change)
 	}

@@ -63,6 +63,24 @@ func TestNormalMessages(t *testing.T) {
 	}
 }
 
+// badSigner is an orderer whose signatures nobody accepts.
+type badSigner struct{ protoutil.Signer }
+
+func (badSigner) Sign([]byte) ([]byte, error) { return []byte("not a signature"), nil }
+
+// Spec 1.2 step 5: what the orderer makes of an update goes through the filters
+// again, with the orderer's own signature.
+func TestTheWrappedUpdateIsCheckedToo(t *testing.T) {
+	c, p := newApplication(t, nil)
+	update := c.update(map[string]proto.Message{channelconfig.BatchTimeoutKey: &ab.BatchTimeout{Timeout: "111ms"}})
+	_, _, err := p.ProcessConfigUpdateMsg(update)
+	require.NoError(t, err)
+	c.Signer = badSigner{c.Signer}
+	_, _, err = p.ProcessConfigUpdateMsg(update)
+	require.ErrorContains(t, err, "config update for existing channel did not pass final checks: ")
+	require.ErrorIs(t, err, ErrPermissionDenied)
+}
+
 func TestExpiredIdentities(t *testing.T) {
 	c, _ := newApplication(t, nil)
 	msg := protoutil.NewMessage(c.net.Message("ch1", c.net.OrgUser("User1"), "x"))

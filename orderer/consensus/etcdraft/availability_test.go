@@ -299,6 +299,9 @@ func TestValidateConsensusMetadata(t *testing.T) {
 	require.EqualError(t, c.ValidateConsensusMetadata(old, orderer(net.config()), false), "invalid new config metadata: empty consenter set")
 	require.ErrorContains(t, c.ValidateConsensusMetadata(old, fakeOrderer{metadata: []byte{0xff}, orgs: orgs}, false),
 		"failed to unmarshal new etcdraft metadata configuration: ")
+	noCA := fakeOrderer{metadata: old.ConsensusMetadata(), orgs: map[string]channelconfig.OrdererOrg{"org": caOrg{ca: []byte{1}}}}
+	require.EqualError(t, c.ValidateConsensusMetadata(old, noCA, false), "failed to create x509 verify options from old and new orderer config: "+
+		"parsing tls root certs: no PEM data found in cert[01]")
 	require.NoError(t, c.ValidateConsensusMetadata(old, orderer(net.config(three[2], three[0])), true))
 	require.EqualError(t, c.ValidateConsensusMetadata(old, orderer(net.config(net.nodes...)), true),
 		"new channel has consenter that is not part of system consenter set")

@@ -1,6 +1,7 @@
 package etcdraft
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -50,15 +51,17 @@ type testNode struct {
 	address  string
 	supports map[string]*fakeSupport
 
-	asFabric  bool // answers no transactions
-	logs      *observer.ObservedLogs
-	options   func(*Options)
-	tracked   *fakeTracker
-	consenter *Consenter
-	comm      *cluster.Comm
-	server    *grpc.Server
-	chains    map[string]consensus.Chain
-	fatal     chan error
+	asFabric bool // answers no transactions
+	// rpcTimeout is that of the communication; 0 means two seconds.
+	rpcTimeout time.Duration
+	logs       *observer.ObservedLogs
+	options    func(*Options)
+	tracked    *fakeTracker
+	consenter  *Consenter
+	comm       *cluster.Comm
+	server     *grpc.Server
+	chains     map[string]consensus.Chain
+	fatal      chan error
 }
 
 // fakeTracker notes which channels it was asked to watch.
@@ -151,7 +154,7 @@ func (tn *testNode) start() {
 	logger := zap.New(core).Sugar()
 	tn.comm = cluster.NewComm(cluster.Config{
 		TLS:         cluster.ClientTLS{Certificate: &tn.pair.TLS, RootCAs: tn.net.ca.Pool},
-		DialTimeout: time.Second, RPCTimeout: 2 * time.Second, Logger: logger,
+		DialTimeout: time.Second, RPCTimeout: cmp.Or(tn.rpcTimeout, 2*time.Second), Logger: logger,
 	})
 	tn.fatal = make(chan error, 10)
 	fatal := tn.fatal
