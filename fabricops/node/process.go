@@ -187,9 +187,10 @@ func (p *process) launch(ctx context.Context) (*record, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, p.problem("cannot start", err, "")
 	}
+	// Only one that was not reaped yet can still be looked at if it has ended.
+	birth, _, err := birthOf(cmd.Process.Pid)
 	// The child is reaped whenever it ends, for as long as we live.
 	go func() { _ = cmd.Wait() }()
-	birth, _, err := birthOf(cmd.Process.Pid)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", p.name, err), cmd.Process.Kill())
 	}

@@ -329,3 +329,21 @@ func TestProblemsKeepTheirCause(t *testing.T) {
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, "h", p.Hint)
 }
+
+// A child can end before its starter looks at it, as on a busy machine. It has
+// ended then; what has no birth is no process.
+func TestAProcessThatHasEndedBeforeItWasLookedAtIsNotAlive(t *testing.T) {
+	gone := exec.Command("/bin/sh", "-c", "exit 3")
+	require.Error(t, gone.Run())
+	alive, err := (&record{PID: gone.Process.Pid}).alive()
+	require.NoError(t, err)
+	require.False(t, alive)
+
+	p := server(t)
+	p.Control.Command = []string{"/bin/sh", "-c", "exit 3"}
+	p.Control.StartTimeout = time.Hour // that is not what ends the wait
+	c := controller(t, p)
+	for range 50 {
+		require.ErrorIs(t, c.Start(t.Context()), errEnded)
+	}
+}
