@@ -138,19 +138,28 @@ func Change(v *channelcfg.View, change runbook.Change, inv *inventory.Network) (
 // has signed.
 func (n *Network) Submit(ctx context.Context, u *channelcfg.Update, progress func(string)) (channelcfg.Result, error) {
 	r, err := n.submitter.SubmitUpdate(ctx, u, progress)
-	if err == nil || !strings.Contains(err.Error(), "sub-policies") {
-		return r, err
+	if err != nil && lacksSignatures(err.Error()) {
+		err = unsigned(u, err)
+	}
+	return r, err
+}
+
+// lacksSignatures tells a policy that the signatures of an update do not satisfy,
+// whatever its kind, from one that refuses whoever sends it, which has the same
+// words about policies in it ("permission denied").
+func lacksSignatures(refusal string) bool { return strings.Contains(refusal, " not satisfied: ") }
+
+func unsigned(u *channelcfg.Update, refusal error) *runbook.Problem {
+	p := &runbook.Problem{
+		What: "the update does not have the signatures that the policy asks for", Where: u.Channel, Why: refusal.Error(),
+		Hint: "Nobody has signed it. Have the file signed: raftmig sign, or peer channel signconfigtx.",
 	}
 	var have []string
 	for _, s := range u.Signers() {
 		have = append(have, s.MSPID)
 	}
-	p := &runbook.Problem{
-		What: "the update does not have the signatures that the policy asks for", Where: u.Channel, Why: err.Error(),
-		Hint: "It has those of " + strings.Join(have, ", ") + ". Have the file signed by administrators of more organizations: raftmig sign, or peer channel signconfigtx.",
+	if len(have) > 0 {
+		p.Hint = "It has those of " + strings.Join(have, ", ") + ". Have the file signed by administrators of more organizations: raftmig sign, or peer channel signconfigtx."
 	}
-	if len(have) == 0 {
-		p.Hint = "Nobody has signed it. Have the file signed: raftmig sign, or peer channel signconfigtx."
-	}
-	return r, p
+	return p
 }

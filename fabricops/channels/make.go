@@ -29,6 +29,9 @@ type Making struct {
 
 // Check returns what is wrong with what was asked for.
 func (m *Making) Check() error {
+	if err := inventory.ValidChannel(m.Channel); err != nil {
+		return err // before it is part of a file's name
+	}
 	switch {
 	case m.Change == "" && m.Edited == "":
 		return errors.New("say what to change: enter-maintenance, switch-type, exit-maintenance, or --config with an edited configuration")
@@ -46,7 +49,7 @@ func (m *Making) Check() error {
 	if _, err := os.Lstat(m.File); err == nil && !m.Replace {
 		return fmt.Errorf("%s exists and may have signatures; give --output or --force", m.File)
 	}
-	return inventory.ValidChannel(m.Channel)
+	return nil
 }
 
 // NeedsNetwork reports whether Network has to be set.

@@ -38,6 +38,10 @@ func Detach(ctx context.Context, logFile string, args ...string) (string, error)
 		return "", fmt.Errorf("opening the runner's log: %w", err)
 	}
 	defer log.Close()
+	before, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return "", fmt.Errorf("looking at the runner's log: %w", err)
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return "", fmt.Errorf("making a pipe: %w", err)
@@ -64,7 +68,7 @@ func Detach(ctx context.Context, logFile string, args ...string) (string, error)
 	var msg started
 	if err != nil && !errors.Is(err, io.EOF) || json.Unmarshal([]byte(line), &msg) != nil {
 		return "", &runbook.Problem{
-			What: "the runner ended before it had started", Why: lastLines(logFile), Hint: "its log is " + logFile,
+			What: "the runner ended before it had started", Why: lastLines(logFile, before), Hint: "its log is " + logFile,
 		}
 	}
 	if msg.Problem != nil {
@@ -73,11 +77,15 @@ func Detach(ctx context.Context, logFile string, args ...string) (string, error)
 	return msg.Run, nil
 }
 
-// lastLines returns the end of a small log file, for an error text.
-func lastLines(file string) string {
+// lastLines returns the end of a small log file, for an error text; what was in
+// it before is of other runners.
+func lastLines(file string, before int64) string {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return err.Error()
+	}
+	if before <= int64(len(b)) {
+		b = b[before:]
 	}
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
 	return strings.Join(lines[max(0, len(lines)-3):], " | ")

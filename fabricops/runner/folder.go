@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"syscall"
 	"time"
 
 	"raftmig/runbook"
@@ -112,6 +113,21 @@ func (f Folder) Done(o runbook.Operation) (*runbook.Snapshot, error) {
 	return &s, nil
 }
 
+// begun reports whether a run has events. One that could not be opened, because
+// raftmig.yaml was wrong or the process ended, has none, and maybe no journal; the
+// next one takes its place.
+func (f Folder) begun(run string) (bool, error) {
+	contents, err := journal.Read(f.journal(run))
+	if errors.Is(err, fs.ErrNotExist) {
+		entries, err := os.ReadDir(f.RunDir(run))
+		if err == nil && len(entries) > 0 {
+			err = fmt.Errorf("run %s has files and no journal", run)
+		}
+		return false, err
+	}
+	return len(contents.Events) > 0, err
+}
+
 // maxSocketPath is what every Unix takes; some systems end at 104 bytes.
 const maxSocketPath = 100
 
@@ -127,4 +143,22 @@ func (f Folder) Socket(run string) string {
 	}
 	sum := sha256.Sum256([]byte(path))
 	return filepath.Join(os.TempDir(), fmt.Sprintf("raftmig-%d", os.Getuid()), hex.EncodeToString(sum[:8]))
+}
+
+// trusted returns an error for a socket in the system's folder for temporary files
+// if somebody else could put another one in its place.
+func (f Folder) trusted(socket string) error {
+	dir := filepath.Dir(socket)
+	if filepath.Dir(dir) != filepath.Clean(os.TempDir()) {
+		return nil // in the folder of the run
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("looking at the socket's folder: %w", err)
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || !ok || int(stat.Uid) != os.Getuid() || info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("%s is not a folder of ours that nobody else can write to", dir)
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -104,6 +105,9 @@ func choose(o Options, now time.Time) (name string, resumed bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
+	if begun, err := o.Folder.begun(last); err != nil || !begun {
+		return last, false, err
+	}
 	snapshot, err := o.Folder.Read(last)
 	if err != nil {
 		return "", false, err
@@ -173,6 +177,9 @@ func (r *Runner) RunDetached(ctx context.Context) (runbook.Snapshot, error) {
 func (r *Runner) run(ctx context.Context, serving func(error) error) (runbook.Snapshot, error) {
 	server, err := r.listen()
 	if err = errors.Join(err, serving(err)); err != nil {
+		if server != nil {
+			err = errors.Join(err, server.Close())
+		}
 		return runbook.Snapshot{}, err
 	}
 	snapshot, err := r.driver.Run(ctx)
@@ -183,6 +190,9 @@ func (r *Runner) listen() (*remote.Server, error) {
 	socket := r.folder.Socket(r.Name)
 	if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
 		return nil, fmt.Errorf("making the socket's folder: %w", err)
+	}
+	if err := r.folder.trusted(socket); err != nil {
+		return nil, err
 	}
 	return remote.Listen(socket, r.driver.Client)
 }
@@ -208,7 +218,11 @@ func Attach(ctx context.Context, f Folder) (runbook.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := remote.Dial(ctx, f.Socket(last))
+	socket := f.Socket(last)
+	if err := f.trusted(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	client, err := remote.Dial(ctx, socket)
 	if err != nil {
 		if s, readErr := f.Read(last); readErr == nil && s.Outcome != "" && !s.Resumable {
 			return nil, &runbook.Problem{
