@@ -73,6 +73,9 @@ type Chain struct {
 	loops       sync.WaitGroup
 	drained     drained
 
+	// handOn replaces forwardLater in simulations.
+	handOn func(s submission, after ...<-chan struct{}) <-chan struct{}
+
 	// acks is nil unless messages are acknowledged when they are in a block.
 	acks *acknowledgements
 

@@ -160,11 +160,22 @@ func (c *Consenter) newChain(support consensus.ConsenterSupport, config *etcdraf
 	if err != nil {
 		return nil, fmt.Errorf("failed to restore persisted raft data: %w", err)
 	}
+	chain := c.assemble(support, config.Options, bm, consenters, id, store, tick, last)
+	chain.fresh, chain.migration, chain.walDir = fresh, migration, walDir
+	return chain, nil
+}
+
+// assemble makes a chain of its parts.
+func (c *Consenter) assemble(support consensus.ConsenterSupport, options *etcdraft.Options, bm *etcdraft.BlockMetadata,
+	consenters map[uint64]*etcdraft.Consenter, id uint64, store raftStorage, tick time.Duration, last *cb.Block,
+) *Chain {
+	channel := support.ChannelID()
+	log := c.opts.Logger.With("channel", channel, "node", id)
 	ctx, cancel := context.WithCancel(context.Background())
 	chain := &Chain{
 		channel: channel, id: id, opts: &c.opts, support: support, log: log,
 		metrics: c.metrics.with(channel), comm: c.opts.Comm, rpc: c.opts.Comm.RPC(channel),
-		fresh: fresh, migration: migration, walDir: walDir, cert: c.opts.ServerCert,
+		cert:        c.opts.ServerCert,
 		submissions: make(chan submission, submissionQueue), catchUps: make(chan *cb.Block),
 		ctx: ctx, cancel: cancel, stopped: make(chan struct{}), drained: newDrained(),
 		blockMeta: bm, consenters: consenters,
@@ -175,19 +186,19 @@ func (c *Consenter) newChain(support consensus.ConsenterSupport, config *etcdraf
 	chain.evicted = func() { c.onEvicted(chain) }
 	chain.config = &raft.Config{
 		ID:              id,
-		ElectionTick:    int(config.Options.ElectionTick),
-		HeartbeatTick:   int(config.Options.HeartbeatTick),
+		ElectionTick:    int(options.ElectionTick),
+		HeartbeatTick:   int(options.HeartbeatTick),
 		MaxSizePerMsg:   uint64(support.SharedConfig().BatchSize().GetPreferredMaxBytes()),
-		MaxInflightMsgs: int(config.Options.MaxInflightBlocks),
-		Storage:         store.ram,
+		MaxInflightMsgs: int(options.MaxInflightBlocks),
+		Storage:         store.entries(),
 		Logger:          libraryLogger{log},
 		// A node that comes back does not disturb; a leader cut off steps down;
 		// followers do not propose blocks (spec 4.5).
 		PreVote: true, CheckQuorum: true, DisableProposalForwarding: true,
 	}
-	chain.initRunState(store, last, config.Options)
-	chain.node = chain.newNode(store, tick, config.Options)
-	return chain, nil
+	chain.initRunState(store, last, options)
+	chain.node = chain.newNode(store, tick, options)
+	return chain
 }
 
 func (c *Consenter) tickInterval(o *etcdraft.Options, log *zap.SugaredLogger) (time.Duration, error) {
@@ -202,7 +213,7 @@ func (c *Consenter) tickInterval(o *etcdraft.Options, log *zap.SugaredLogger) (t
 	return tick, nil
 }
 
-func (c *Chain) initRunState(store *storage, last *cb.Block, o *etcdraft.Options) {
+func (c *Chain) initRunState(store raftStorage, last *cb.Block, o *etcdraft.Options) {
 	interval := o.SnapshotIntervalSize
 	if interval == 0 {
 		interval = raftmetadata.DefaultSnapshotIntervalSize
@@ -226,7 +237,7 @@ func (c *Chain) initRunState(store *storage, last *cb.Block, o *etcdraft.Options
 	c.metrics.snapshotBlock.Set(float64(c.snapshots.lastBlock))
 }
 
-func (c *Chain) newNode(store *storage, tick time.Duration, o *etcdraft.Options) *node {
+func (c *Chain) newNode(store raftStorage, tick time.Duration, o *etcdraft.Options) *node {
 	return &node{
 		id: c.id, channel: c.channel, log: c.log, rpc: c.rpc, store: store, tick: tick,
 		electionTimeout: tick * time.Duration(o.ElectionTick),

@@ -50,7 +50,8 @@
 //
 // # What a client's success means
 //
-// As in Fabric: the leader has the message (spec 4.6). Messages that a leader
+// As in Fabric: the leader has the message (spec 4.6), which leaders of ours say,
+// while to one of Fabric's it is only on the stream. Messages that a leader
 // accepted and has not put into the log when it loses the leadership go to its
 // successor; what was in the memory of a leader that dies is lost.
 package etcdraft

@@ -70,6 +70,10 @@ func TestAFollowerThatHasNotNoticedTheHandOverLosesNothing(t *testing.T) {
 func TestANodeThatIsRemovedUnderLoadLosesNothing(t *testing.T) {
 	const channel = "ch1"
 	for _, answers := range []bool{true, false} {
+		if !answers && testing.Short() {
+			t.Log("without answers: only without -short")
+			continue
+		}
 		for _, who := range []string{"a follower", "the leader"} {
 			t.Run(fmt.Sprintf("%s, transactions are answered: %v", who, answers), func(t *testing.T) {
 				net := newNetwork(t, 4)

@@ -69,7 +69,7 @@ type node struct {
 	channel string
 	log     *zap.SugaredLogger
 	rpc     sender
-	store   *storage
+	store   raftStorage
 	tick    time.Duration
 	// electionTimeout is that of the options; half of it is too slow for a disk.
 	electionTimeout time.Duration
@@ -101,12 +101,16 @@ type node struct {
 	failure     error // ends the loop
 	lostLog     bool  // a leader knows of entries that are not here; said once
 	retired     bool  // does not take over any more
+	// droppedChange is a change of members that is to be proposed in changeTerm.
+	droppedChange *raftpb.ConfChange
+	changeTerm    uint64
 	// A proposal dropped in droppedTerm takes those of its epoch with it.
 	droppedTerm, droppedEpoch uint64
 }
 
-// start begins a Raft group of peers (if any), or continues from storage.
-func (n *node) start(config *raft.Config, peers []raft.Peer, campaign bool) (err error) {
+// begin begins a Raft group of peers (if any), or continues from storage. The
+// loop is to be started after it.
+func (n *node) begin(config *raft.Config, peers []raft.Peer, campaign bool) (err error) {
 	defer func() {
 		if r := recover(); r != nil { // the library's way of refusing a configuration or a log
 			err = fmt.Errorf("starting raft node: %v", r)
@@ -129,7 +133,6 @@ func (n *node) start(config *raft.Config, peers []raft.Peer, campaign bool) (err
 		n.confState = sn.Metadata.ConfState
 		n.push(applied{snapshot: &sn})
 	}
-	go n.run()
 	return nil
 }
 
@@ -345,4 +348,5 @@ func (n *node) onTick() {
 		}
 	}
 	n.rn.Tick()
+	n.proposeDropped()
 }

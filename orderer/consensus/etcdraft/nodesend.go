@@ -66,8 +66,8 @@ func (n *node) tellRemoved(e raftpb.Entry, cc raftpb.ConfChange) {
 	}
 	m := raftpb.Message{Type: raftpb.MsgApp, To: cc.NodeID, From: n.id, Term: st.Term, Index: next - 1, Commit: e.Index}
 	var err error
-	if m.LogTerm, err = n.store.ram.Term(m.Index); err == nil && next <= e.Index {
-		m.Entries, err = n.store.ram.Entries(next, e.Index+1, maxTold)
+	if m.LogTerm, err = n.store.entries().Term(m.Index); err == nil && next <= e.Index {
+		m.Entries, err = n.store.entries().Entries(next, e.Index+1, maxTold)
 	}
 	if err != nil { // it is too far behind, and needs a snapshot
 		return
@@ -133,13 +133,30 @@ func (n *node) request(f func(*raft.RawNode)) {
 	}
 }
 
-// proposeConfChange takes effect only on the leader.
+// proposeConfChange takes effect only on the leader. What Raft drops, as it does
+// while a transfer of the leadership is under way, is proposed again as long as this
+// node leads: the channel waits for it.
 func (n *node) proposeConfChange(cc raftpb.ConfChange) {
 	n.request(func(rn *raft.RawNode) {
-		if err := rn.ProposeConfChange(cc); err != nil {
-			n.log.Debugf("Failed to propose configuration update to Raft node: %s", err)
-		}
+		n.droppedChange, n.changeTerm = &cc, rn.BasicStatus().Term
+		n.proposeDropped()
 	})
+}
+
+// proposeDropped tries again.
+func (n *node) proposeDropped() {
+	if n.droppedChange == nil {
+		return
+	}
+	if st := n.rn.BasicStatus(); st.RaftState != raft.StateLeader || st.Term != n.changeTerm {
+		n.droppedChange = nil // the next leader sees to it
+		return
+	}
+	if err := n.rn.ProposeConfChange(*n.droppedChange); err != nil {
+		n.log.Debugf("Failed to propose configuration update to Raft node: %s", err)
+		return
+	}
+	n.droppedChange = nil
 }
 
 // takeSnapshot is asynchronous; failing to write ends the node.

@@ -58,6 +58,33 @@ func (c *Chain) Start() {
 }
 
 func (c *Chain) start() error {
+	if err := c.prepare(); err != nil {
+		return err
+	}
+	go c.node.run()
+	c.started.Store(true)
+	if c.acks != nil {
+		c.loops.Go(c.expireAcks)
+	}
+	c.loops.Add(3)
+	go func() {
+		defer c.loops.Done()
+		<-c.stopped
+		c.node.shutdown()
+	}()
+	go func() {
+		defer c.loops.Done()
+		c.run()
+	}()
+	go func() {
+		defer c.loops.Done()
+		c.watchLeader()
+	}()
+	return nil
+}
+
+// prepare does all of start but for the loops.
+func (c *Chain) prepare() error {
 	if err := c.running(); errors.Is(err, errStopped) {
 		return err
 	}
@@ -82,28 +109,7 @@ func (c *Chain) start() error {
 	}
 	campaign := len(peers) > 0 && c.id == raftmetadata.FirstCampaigner(c.channel, len(peers))
 	c.batchTimer, c.transferTimer = stoppedTimer(), stoppedTimer()
-	if err := c.node.start(c.config, peers, campaign); err != nil {
-		return err
-	}
-	c.started.Store(true)
-	if c.acks != nil {
-		c.loops.Go(c.expireAcks)
-	}
-	c.loops.Add(3)
-	go func() {
-		defer c.loops.Done()
-		<-c.stopped
-		c.node.shutdown()
-	}()
-	go func() {
-		defer c.loops.Done()
-		c.run()
-	}()
-	go func() {
-		defer c.loops.Done()
-		c.watchLeader()
-	}()
-	return nil
+	return c.node.begin(c.config, peers, campaign)
 }
 
 func stoppedTimer() *time.Timer {

@@ -28,6 +28,17 @@ const (
 	stepReleased       storageStep = "after old segments are released"
 )
 
+// raftStorage is what the raft loop asks of storage.
+type raftStorage interface {
+	// save makes a Ready durable and then visible in entries.
+	save(hs raftpb.HardState, entries []raftpb.Entry, sn raftpb.Snapshot) error
+	takeSnapshot(index uint64, cs raftpb.ConfState, data []byte) error
+	entries() raft.Storage
+	lastIndex() uint64
+	snapshot() raftpb.Snapshot
+	close() error
+}
+
 // storage keeps the Raft state of one channel: write-ahead log and snapshots
 // on disk, the live entries in memory. Only the raft loop uses it.
 type storage struct {
@@ -259,6 +270,8 @@ func (s *storage) step(at storageStep) error {
 	}
 	return s.atStep(at)
 }
+
+func (s *storage) entries() raft.Storage { return s.ram }
 
 // lastIndex is the index of the last entry or of the snapshot, if that is later.
 func (s *storage) lastIndex() uint64 {

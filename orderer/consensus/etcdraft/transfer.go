@@ -148,6 +148,9 @@ func (c *Chain) stepDown() {
 // accepted, so this tries harder than it would have to; it gives up with the
 // chain's end. The channel that it returns is closed when it has.
 func (c *Chain) forwardLater(s submission, after ...<-chan struct{}) <-chan struct{} {
+	if c.handOn != nil {
+		return c.handOn(s, after...)
+	}
 	c.loops.Add(1)
 	c.drained.pending.Add(1)
 	done := make(chan struct{})
