@@ -14,6 +14,7 @@ import (
 type load struct {
 	mu       sync.Mutex
 	accepted map[string]bool
+	refused  int
 	stop     chan struct{}
 	workers  sync.WaitGroup
 }
@@ -42,10 +43,12 @@ func (n *network) load(channel string, nodes ...*testNode) *load {
 				chain.OrderAsync(msg, seq, func(err error) {
 					defer answers.Done()
 					<-tokens
+					l.mu.Lock()
+					defer l.mu.Unlock()
 					if err == nil {
-						l.mu.Lock()
-						defer l.mu.Unlock()
 						l.accepted[string(msg.Bytes())] = true
+					} else {
+						l.refused++
 					}
 				})
 			}

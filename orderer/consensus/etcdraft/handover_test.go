@@ -154,3 +154,45 @@ func TestALeaderWhoseRemovalAnotherOneOrderedHandsOverFirst(t *testing.T) {
 func (s *fakeSupport) lastMembers(t *testing.T) []uint64 {
 	return s.raftMetadata(t, s.Height()-1).ConsenterIds
 }
+
+// The leader is stopped in order and started again, under load, time and again, as
+// in a rolling restart. Clients of all nodes are answered at submission.
+func TestLeadersThatAreStoppedOneAfterTheOtherLoseNothing(t *testing.T) {
+	const channel = "ch1"
+	rounds := 15
+	if testing.Short() {
+		rounds = 3
+	}
+	net := newNetwork(t, 3)
+	net.addChannel(channel, net.config(net.nodes...), net.nodes)
+	for _, node := range net.nodes {
+		node.supports[channel].cutter.max = 20
+		node.supports[channel].orderer.batchTimeout = 10 * testTick
+	}
+	net.startAll()
+	total, refused := 0, 0
+	for range rounds {
+		leader := net.waitLeader(channel)
+		load := net.load(channel, net.nodes...)
+		net.eventually(func() bool { return load.count() > 300 }, "no load")
+		leader.chain(channel).Halt()
+		leader.server.Stop()
+		more := load.count() + 300
+		net.eventually(func() bool { return load.count() > more }, "the others do not go on")
+		close(load.stop)
+		load.workers.Wait()
+		leader.stop()
+		require.Empty(t, leader.logs.FilterMessageSnippet("lost").All())
+		leader.start()
+		for _, node := range net.nodes {
+			missing, twice := 0, 0
+			net.eventually(func() bool {
+				missing, twice = load.missing(node.supports[channel])
+				return missing == 0
+			}, "accepted messages are not in the ledger")
+			require.Zero(t, twice)
+		}
+		total, refused = total+load.count(), refused+load.refused
+	}
+	t.Logf("%d messages accepted, %d refused, none lost", total, refused)
+}
