@@ -61,6 +61,14 @@ func TestAClusterOfTwoStaysReadableWithoutALeader(t *testing.T) {
 		return leader.logs.FilterMessage("No leader is present, cluster size is 2").Len() > 0
 	}, "the loss of the leader is not noticed")
 	require.False(t, closed(leader.chain("ch1").Errored()))
+
+	said := func(text string) bool { return leader.logs.FilterMessageSnippet(text).Len() > 0 }
+	id := other.chains["ch1"].(*Chain).id
+	net.eventually(func() bool { return said(fmt.Sprintf("Failed to send StepRequest to %d, because: ", id)) }, "nothing is said")
+	other.start()
+	net.eventually(func() bool {
+		return said(fmt.Sprintf("Successfully sent StepRequest to %d after failed attempt(s)", id))
+	}, "nothing is said of the recovery")
 }
 
 func TestAChainThatIsNotRunningSaysSo(t *testing.T) {

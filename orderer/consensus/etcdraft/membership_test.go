@@ -126,6 +126,23 @@ func TestACertificateIsRotatedWithoutAChangeOfMembers(t *testing.T) {
 	net.requireSameLedgers("ch1", net.nodes...)
 }
 
+func TestALeaderWhoseCertificateIsRotatedHandsOverFirst(t *testing.T) {
+	net := newNetwork(t, 3)
+	net.addChannel("ch1", net.config(net.nodes...), net.nodes)
+	net.startAll()
+	old := net.waitLeader("ch1")
+	rest := net.others(old)
+	old.pair = net.ca.Issue(t, "rotated")
+	old.configure("ch1", net.config(net.nodes...), 1)
+	net.waitHeight("ch1", 2, rest...)
+	require.Positive(t, old.logs.FilterMessage("Detected certificate rotation of our node").Len())
+	require.Positive(t, old.logs.FilterMessageSnippet("Transferring leadership to").Len())
+	net.waitLeaderAmong("ch1", rest)
+	rest[0].order("ch1", "after")
+	net.waitHeight("ch1", 3, rest...)
+	net.requireSameLedgers("ch1", rest...)
+}
+
 func (n *network) waitLeaderAmong(channel string, nodes []*testNode) {
 	n.t.Helper()
 	n.eventually(func() bool {
@@ -162,6 +179,16 @@ func TestABlockThatSetsConsensusTypeCarriesTheOldIndexOthersTheirOwn(t *testing.
 	require.Equal(t, index(1)+2, index(3))
 	require.Equal(t, index(1)+3, index(4))
 	require.Positive(t, node.logs.FilterMessage("Update snapshot interval size to 1048576 bytes (was 16777216)").Len())
+
+	// So its entry is applied again after a restart, and skipped by its number.
+	changed.Options.SnapshotIntervalSize++
+	node.configure("ch1", changed, 2)
+	net.waitHeight("ch1", 6, node)
+	node.stop()
+	node.start()
+	net.waitLeader("ch1")
+	require.Equal(t, 1, node.logs.FilterMessage("Got block [5], expect block [6], this node was forced to catch up").Len())
+	require.EqualValues(t, 6, s.Height())
 }
 
 func TestANodeThatIsNoConsenterGetsAnInactiveChain(t *testing.T) {
