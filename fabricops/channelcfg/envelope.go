@@ -85,10 +85,11 @@ func (u *Update) add(signatures []*cb.ConfigSignature) error {
 	return nil
 }
 
-// SignedBy reports whether an identity has signed.
+// SignedBy reports whether there is a sound signature of an identity.
 func (u *Update) SignedBy(signer protoutil.Signer) (bool, error) {
 	creator, err := signer.Serialize()
-	return u.indexOf(creator) >= 0, err
+	at := u.indexOf(creator)
+	return at >= 0 && u.describe(u.Signatures[at]).Error == "", err
 }
 
 // indexOf finds the signature of a creator, -1 if there is none.

@@ -120,7 +120,7 @@ func onlyConsensusType(marshalled []byte) error {
 	return nil
 }
 
-// Sign adds an administrator's signature (spec 7.1).
+// Sign adds an administrator's signature (spec 7.1), in the place of a damaged one.
 func (u *Update) Sign(signer protoutil.Signer) error {
 	sh, err := protoutil.NewSignatureHeader(signer)
 	if err != nil {
@@ -134,8 +134,7 @@ func (u *Update) Sign(signer protoutil.Signer) error {
 	if err != nil {
 		return fmt.Errorf("signing the configuration update of %s: %w", u.Channel, err)
 	}
-	u.Signatures = append(u.Signatures, &cb.ConfigSignature{SignatureHeader: header, Signature: sig})
-	return nil
+	return u.add([]*cb.ConfigSignature{{SignatureHeader: header, Signature: sig}})
 }
 
 // Envelope wraps the update and its signatures for Broadcast, signed by

@@ -87,6 +87,19 @@ func TestUpdatesInFilesAreSignedOnceByEachAndJoined(t *testing.T) {
 	require.Error(t, err)
 }
 
+// A signature that was damaged on its way is no reason to have none.
+func TestADamagedSignatureIsMadeAnew(t *testing.T) {
+	crypto := fakenet.NewCrypto(t)
+	u := sign(t, update(t, fakenet.Channel), crypto.Admin())
+	u.Signatures[0].Signature[10] ^= 1
+	require.NotEmpty(t, u.Signers()[0].Error)
+	added, err := Sign(u, []inventory.Identity{crypto.Admin()})
+	require.NoError(t, err)
+	require.Equal(t, []string{"OrdererMSP"}, added)
+	require.Len(t, u.Signers(), 1)
+	require.Empty(t, u.Signers()[0].Error)
+}
+
 func TestABoxHasTheSignaturesThatCameBack(t *testing.T) {
 	crypto := fakenet.NewCrypto(t)
 	box := Box{Dir: filepath.Join(t.TempDir(), "signatures")}
