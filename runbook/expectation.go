@@ -15,6 +15,9 @@ const (
 	StateMaintenance = "STATE_MAINTENANCE"
 )
 
+// unreadable is what Judge says of a node whose view could not be read.
+const unreadable = "cannot be read"
+
 // Judge says what of the expectation does not hold in states; nothing means
 // that all of it holds on every node of every channel in states. It is pure.
 //
@@ -44,7 +47,7 @@ func (x Expectation) judgeChannel(c ChannelState) []Problem {
 	var readable []NodeState
 	for _, n := range c.Nodes {
 		if n.Error != "" {
-			out = append(out, Problem{What: "cannot be read", Where: at(c.Name, n.Node), Why: n.Error})
+			out = append(out, Problem{What: unreadable, Where: at(c.Name, n.Node), Why: n.Error})
 			continue
 		}
 		readable = append(readable, n)

@@ -32,6 +32,7 @@ func judgeChannels(k *knowledge, e Effect, ev Evidence, hint string) *Problem {
 	if len(problems) == 0 {
 		return nil
 	}
+	slices.SortStableFunc(problems, func(a, b Problem) int { return gravity(e, b) - gravity(e, a) })
 	p := problems[0]
 	if n := len(problems) - 1; n > 0 {
 		p.Why = strings.TrimPrefix(fmt.Sprintf("%s; and %d more", p.Why, n), "; ")
@@ -41,10 +42,28 @@ func judgeChannels(k *knowledge, e Effect, ev Evidence, hint string) *Problem {
 			p.Why += "; " + strings.Join(append([]string{f.Summary}, f.Evidence...), ": ")
 		}
 	}
-	if p.Hint == "" {
+	switch {
+	case p.Hint != "":
+	case e.Kind == ReadChannels && p.What == unreadable:
+		p.Hint = "The node was asked once. See that it runs and can be reached, then retry."
+	default:
 		p.Hint = hint
 	}
 	return &p
+}
+
+// gravity orders what is wrong with channels for the one problem that is said
+// first: what has its own advice comes first, as a fork does. What could not be
+// read by an effect that reads once proves nothing, and comes last.
+func gravity(e Effect, p Problem) int {
+	switch {
+	case p.Hint != "":
+		return 2
+	case e.Kind == ReadChannels && p.What == unreadable:
+		return 0
+	default:
+		return 1
+	}
 }
 
 // unseen says which of the nodes' views of which channel is missing from states.

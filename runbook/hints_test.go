@@ -1,0 +1,57 @@
+package runbook_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"raftmig/runbook"
+)
+
+// tampered runs up to a step of which the evidence of one effect is changed
+// once, and returns why the run stands still there.
+func tampered(t *testing.T, step runbook.StepID, kind runbook.EffectKind, tamper func(*runbook.ChannelState)) *runbook.Problem {
+	t.Helper()
+	r := start(t, nil)
+	done := false
+	r.Tamper = func(e runbook.Effect, ev *runbook.Evidence) {
+		if !done && e.Step == step && e.Kind == kind {
+			done = true
+			tamper(&ev.Channels[1])
+		}
+	}
+	require.NoError(t, r.Finish())
+	s := r.Book.Snapshot()
+	require.NotNil(t, s.Problem)
+	require.Equal(t, step, s.Steps[s.Current].ID)
+	return s.Problem
+}
+
+// unread makes a node's view one that could not be read.
+func unread(n *runbook.NodeState) { *n = runbook.NodeState{Node: n.Node, Error: "it took too long"} }
+
+func TestANodeThatCannotBeReadIsNoReasonToAbort(t *testing.T) {
+	p := tampered(t, runbook.StepSwitchGate, runbook.ReadChannels, func(c *runbook.ChannelState) { unread(&c.Nodes[0]) })
+	require.Equal(t, "ch1 on orderer0: cannot be read: it took too long", p.Error())
+	require.NotContains(t, p.Hint, "Abort")
+	require.Contains(t, p.Hint, "retry")
+}
+
+func TestWhatWasSeenComesBeforeWhatCouldNotBeRead(t *testing.T) {
+	p := tampered(t, runbook.StepSwitchGate, runbook.ReadChannels, func(c *runbook.ChannelState) {
+		unread(&c.Nodes[0])
+		c.Nodes[1].LastBlockIsConfig = false
+	})
+	require.Equal(t, "last block is not the type change", p.What)
+	require.Contains(t, p.Hint, "Abort")
+}
+
+func TestAForkIsSaidFirst(t *testing.T) {
+	p := tampered(t, runbook.StepVerifyMaintenance, runbook.AwaitChannels, func(c *runbook.ChannelState) {
+		unread(&c.Nodes[0])
+		c.Nodes[1].LastBlockHash = "other"
+	})
+	require.Equal(t, "nodes have different last blocks at the same height", p.What)
+	require.Contains(t, p.Hint, "keep all data")
+	require.Contains(t, p.Why, "and 1 more")
+}
