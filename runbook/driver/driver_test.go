@@ -168,6 +168,25 @@ func TestAPanicOfTheOperatorIsAFailureOfTheEffect(t *testing.T) {
 	})
 }
 
+func TestAPanicOfAPreflightCheckIsAFailureOfTheEffect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, m := network(), &memory{}
+		op := operator(func(ctx context.Context, e runbook.Effect, p func(runbook.Progress)) (runbook.Evidence, error) {
+			ev, err := n.Perform(ctx, e, p)
+			if e.Kind == runbook.GatherFacts {
+				ev.Facts = &runbook.Facts{}
+			}
+			return ev, err
+		})
+		o := Options{Operator: op, Journal: m, Plan: unattended(n)}
+		o.Judge = func(runbook.Facts) []runbook.Finding { panic("boom") }
+		s, err := newDriver(t, o).Run(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, runbook.OutcomeFailed, s.Outcome)
+		require.Contains(t, s.Problem.Why, "boom")
+	})
+}
+
 func TestAnEffectThatTakesTooLongFailsWithAHint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, m := network(), &memory{}

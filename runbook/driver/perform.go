@@ -32,9 +32,6 @@ func (d *Driver) attempt(ctx context.Context, e runbook.Effect) runbook.Event {
 	if evidence.Seconds == 0 {
 		evidence.Seconds = math.Round(d.opts.Now().Sub(began).Seconds()*1000) / 1000
 	}
-	if evidence.Facts != nil {
-		evidence.Findings = append(d.opts.Judge(*evidence.Facts), evidence.Findings...)
-	}
 	ev := runbook.Event{Kind: runbook.EventDone, ID: e.ID, Evidence: &evidence}
 	if err != nil {
 		ev.Kind, ev.Problem = runbook.EventFailed, problem(err, e)
@@ -46,15 +43,19 @@ func (d *Driver) attempt(ctx context.Context, e runbook.Effect) runbook.Event {
 	return ev
 }
 
-// call calls the operator. A panic there is a failure of the effect: the run
-// is worth more than the fault.
+// call calls the operator, and has the facts judged that it found. A panic
+// there is a failure of the effect: the run is worth more than the fault.
 func (d *Driver) call(ctx context.Context, e runbook.Effect) (ev runbook.Evidence, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("a fault of raftmig: %v", r)
 		}
 	}()
-	return d.opts.Operator.Perform(ctx, e, d.hub.Progress)
+	ev, err = d.opts.Operator.Perform(ctx, e, d.hub.Progress)
+	if ev.Facts != nil {
+		ev.Findings = append(d.opts.Judge(*ev.Facts), ev.Findings...)
+	}
+	return ev, err
 }
 
 // problem turns an error into what the operator reads.
