@@ -138,12 +138,14 @@ func cloneFacts(f Facts) Facts {
 	f.Backup.WayBack = slices.Clone(f.Backup.WayBack)
 	f.Kafka = clonePtr(f.Kafka, cloneKafka)
 	f.ChannelList = cloneChannelList(f.ChannelList)
+	f.Admins = slices.Clone(f.Admins)
 	f.Channels = slices.Clone(f.Channels)
 	for i := range f.Channels {
 		c := &f.Channels[i]
 		c.OrdererCapabilities = slices.Clone(c.OrdererCapabilities)
 		c.ChannelCapabilities = slices.Clone(c.ChannelCapabilities)
 		c.OrdererMSPs = slices.Clone(c.OrdererMSPs)
+		c.MissingAdmins = slices.Clone(c.MissingAdmins)
 		c.UntrustedConsenters = slices.Clone(c.UntrustedConsenters)
 		c.ExpiringCAs = slices.Clone(c.ExpiringCAs)
 		for j := range c.ExpiringCAs {

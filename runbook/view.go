@@ -1,5 +1,7 @@
 package runbook
 
+import "slices"
+
 // Snapshot returns the whole state of the run. It shares nothing with the runbook.
 func (r *Runbook) Snapshot() Snapshot {
 	s := Snapshot{Current: r.current()}
@@ -59,6 +61,7 @@ func (r *Runbook) view(run *stepRun) StepView {
 	if run.status == StatusPending || v.Explain.Title == "" {
 		v.Explain = explainStep(run.step, r.k)
 	}
+	v.Explain.Commands = slices.Clone(v.Explain.Commands)
 	for _, ev := range run.evidence {
 		v.Evidence = append(v.Evidence, cloneEvidence(ev))
 	}
