@@ -49,5 +49,6 @@
 //     damage, and the ledger does not open.
 //
 // An index entry that is missing or wrong later on makes the ledger read its
-// files once more.
+// files once more. It does so only while that may help: not for a file that
+// cannot be read, nor again once the files were found damaged.
 package fileledger

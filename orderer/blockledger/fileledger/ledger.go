@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -32,6 +33,7 @@ type Ledger struct {
 	segment   *segment
 	lastHash  []byte
 	buffer    []byte
+	damaged   error // why a new index did not help; it is not built again
 
 	mu     sync.RWMutex // protects what readers see
 	height uint64
@@ -104,23 +106,44 @@ func (l *Ledger) lookUp(number uint64) (*blockledger.Entry, <-chan struct{}, err
 }
 
 // read reads a block from the files. If the index does not lead to it, the
-// index is built anew, once.
+// index is built anew.
 func (l *Ledger) read(number uint64) (*cb.Block, error) {
 	block, err := l.readIndexed(number)
-	if err == nil || errors.Is(err, blockledger.ErrClosed) {
+	switch {
+	case err == nil || errors.Is(err, blockledger.ErrClosed):
 		return block, err
-	}
-	l.log.Warnf("Ledger index does not lead to block [%d] (%s); it is built from the block files", number, err)
-	l.appending.Lock()
-	_, _, rebuildErr := reindex(l.dir, l.index, recovered{})
-	l.appending.Unlock()
-	if rebuildErr != nil {
-		return nil, fmt.Errorf("reading block %d: %w", number, rebuildErr)
-	}
-	if block, err = l.readIndexed(number); err != nil {
+	case unreadable(err):
 		return nil, fmt.Errorf("reading block %d: %w", number, err)
 	}
-	return block, nil
+	l.appending.Lock()
+	defer l.appending.Unlock()
+	if l.isClosed() {
+		return nil, blockledger.ErrClosed
+	}
+	if block, err := l.readIndexed(number); err == nil { // another reader had it built
+		return block, nil
+	}
+	if l.damaged != nil {
+		return nil, fmt.Errorf("reading block %d: %w", number, l.damaged)
+	}
+	l.log.Warnf("Ledger index does not lead to block [%d] (%s); it is built from the block files", number, err)
+	if _, _, err = reindex(l.dir, l.index, recovered{}); err == nil {
+		if block, err = l.readIndexed(number); err == nil {
+			return block, nil
+		}
+		err = fmt.Errorf("%w: a new index does not lead to it either: %w", ErrDamaged, err)
+	}
+	if errors.Is(err, ErrDamaged) {
+		l.damaged = err
+	}
+	return nil, fmt.Errorf("reading block %d: %w", number, err)
+}
+
+// unreadable tells a failure of the disk or of the process from an index that
+// leads nowhere.
+func unreadable(err error) bool {
+	var failed *fs.PathError
+	return errors.As(err, &failed) && !errors.Is(err, fs.ErrNotExist)
 }
 
 func (l *Ledger) readIndexed(number uint64) (*cb.Block, error) {
