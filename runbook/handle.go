@@ -226,7 +226,7 @@ func (r *Runbook) again(run *stepRun) {
 	if !waited && r.revive() {
 		return
 	}
-	run.status = StatusRunning
+	run.status, run.endedAt = StatusRunning, time.Time{}
 	run.slots = slices.DeleteFunc(run.slots, func(sl *slot) bool { return sl.probe })
 	for _, sl := range run.slots {
 		if sl.state == slotFailed {

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"raftmig/runbook"
+	"raftmig/runbook/runbooktest"
 )
 
 // tampered runs up to a step of which the evidence of one effect is changed
@@ -54,4 +55,25 @@ func TestAForkIsSaidFirst(t *testing.T) {
 	require.Equal(t, "nodes have different last blocks at the same height", p.What)
 	require.Contains(t, p.Hint, "keep all data")
 	require.Contains(t, p.Why, "and 1 more")
+}
+
+// The screens tell one failure from the next by the time at which the step
+// ended, and may never see it run in between.
+func TestAStepThatFailsHasEndedAndEachTryAnew(t *testing.T) {
+	r := start(t, nil)
+	r.Net.Fail(runbooktest.Failure{Kind: runbook.ListChannels, What: "it broke"})
+	r.Net.Fail(runbooktest.Failure{Kind: runbook.ListChannels, What: "it broke"})
+	require.NoError(t, r.Finish())
+	step := func() runbook.StepView { s := r.Book.Snapshot(); return s.Steps[s.Current] }
+	first := step()
+	require.Equal(t, runbook.StatusFailed, first.Status)
+	require.False(t, first.EndedAt.IsZero())
+
+	require.NoError(t, r.Step(runbook.Event{Kind: runbook.EventRetry}))
+	require.Equal(t, runbook.StatusRunning, step().Status)
+	require.Zero(t, step().EndedAt, "it is under way again")
+	require.NoError(t, r.Finish())
+	second := step()
+	require.Equal(t, runbook.StatusFailed, second.Status)
+	require.True(t, second.EndedAt.After(first.EndedAt))
 }

@@ -1,6 +1,9 @@
 package runbook
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // proceed goes on from step to step as far as the state allows. It is called
 // after every event.
@@ -33,7 +36,7 @@ func (r *Runbook) proceed() {
 func (r *Runbook) enter(i int) {
 	r.cur = i
 	run := r.path[i]
-	run.startedAt = r.last
+	run.startedAt, run.endedAt = r.last, time.Time{}
 	run.explained = explainStep(run.step, r.k)
 	if run.skip != nil {
 		if why := run.skip(r.k); why != "" {
@@ -108,7 +111,7 @@ const attempts = 3
 // fail lets the run stand still at a step; an unattended run goes back by
 // itself as long as it can, unless it only waits for what people bring.
 func (r *Runbook) fail(run *stepRun, p *Problem) {
-	run.status, run.problem = StatusFailed, cloneProblem(p)
+	run.status, run.problem, run.endedAt = StatusFailed, cloneProblem(p), r.last
 	r.problem = cloneProblem(p)
 	if p.Waits != "" {
 		return

@@ -42,7 +42,7 @@ type StepView struct {
 	Status    Status     `json:"status"`
 	Note      string     `json:"note,omitempty"` // e.g. why it was skipped
 	StartedAt time.Time  `json:"started_at,omitzero"`
-	EndedAt   time.Time  `json:"ended_at,omitzero"`
+	EndedAt   time.Time  `json:"ended_at,omitzero"` // of a failed step: when it failed last
 	Explain   Explain    `json:"explain"`
 	Evidence  []Evidence `json:"evidence,omitempty"`
 	Problem   *Problem   `json:"problem,omitempty"`

@@ -199,6 +199,32 @@ func TestLinesTypedBeforeTheQuestionDoNotAnswerIt(t *testing.T) {
 	require.Empty(t, c.sent)
 }
 
+// A step that fails again at once may never be seen to run in between.
+func TestAStepThatFailsAgainIsToldAndAskedAboutAgain(t *testing.T) {
+	failed := func(after time.Duration) *runbook.Snapshot {
+		s := script.At(script.Small, runbook.StepChannels)
+		s.Problem, s.Active = &runbook.Problem{What: "it broke"}, nil
+		st := &s.Steps[s.Current]
+		st.Status, st.Problem, st.EndedAt = runbook.StatusFailed, s.Problem, st.StartedAt.Add(time.Second+after)
+		return s
+	}
+	c := &client{updates: make(chan runbook.Update, 2), sending: make(chan struct{})}
+	var out bytes.Buffer
+	done := make(chan error)
+	go func() { done <- Run(t.Context(), c, strings.NewReader("2\nq\n"), &out, Options{Local: utc()}) }()
+	c.updates <- runbook.Update{Snapshot: failed(0)}
+	<-c.sending
+	c.updates <- runbook.Update{Snapshot: failed(time.Millisecond)}
+	select {
+	case err := <-done:
+		require.NoError(t, err)
+	case <-time.After(10 * time.Second):
+		t.Fatal("the second failure was not asked about")
+	}
+	require.Equal(t, 2, strings.Count(out.String(), "prepare.channels: FAILED"), out.String())
+	require.Equal(t, 2, strings.Count(out.String(), "retry the step"), out.String())
+}
+
 // watched is an output that tells when a word has been written.
 type watched struct {
 	word string
@@ -230,10 +256,13 @@ type client struct {
 	updates chan runbook.Update
 	sent    []runbook.Command
 	closed  bool
+	sending chan struct{} // closed with the first command, if set
 }
 
 func (c *client) Send(_ context.Context, cmd runbook.Command) error {
-	c.sent = append(c.sent, cmd)
+	if c.sent = append(c.sent, cmd); len(c.sent) == 1 && c.sending != nil {
+		close(c.sending)
+	}
 	return nil
 }
 func (c *client) Updates() <-chan runbook.Update { return c.updates }

@@ -24,7 +24,8 @@ func Announce(prev, next *runbook.Snapshot, verbose bool) []string {
 		if prev != nil && i < len(prev.Steps) && prev.Steps[i].ID == st.ID {
 			was = prev.Steps[i]
 		}
-		if st.Status == was.Status || was.Status == "" && st.Status == runbook.StatusPending {
+		again := st.Status == runbook.StatusFailed && !st.EndedAt.Equal(was.EndedAt)
+		if st.Status == was.Status && !again || was.Status == "" && st.Status == runbook.StatusPending {
 			continue
 		}
 		if prev == nil && (st.Status == runbook.StatusDone || st.Status == runbook.StatusSkipped) && next.Current != i {
