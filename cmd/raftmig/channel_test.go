@@ -20,7 +20,7 @@ func TestMistakesInChannelCommandsAreNamed(t *testing.T) {
 		want string
 	}{
 		{"fetch without a channel", []string{"channel", "fetch"}, "expected the name of a channel, got 0"},
-		{"fetch without a network", []string{"channel", "fetch", "ch1", "--network", nowhere}, "reading the inventory"},
+		{"fetch without a network", []string{"channel", "fetch", "ch1", "--network", nowhere}, "there is no description of the network"},
 		{"decode of something else", []string{"channel", "decode", junk}, "neither a block nor an envelope"},
 		{"decode as the wrong kind", []string{"channel", "decode", junk, "--type", "block"}, "no block: "},
 		{"decode as an unknown kind", []string{"channel", "decode", junk, "--type", "letter"}, "block, envelope, update or config"},

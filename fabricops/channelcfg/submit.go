@@ -18,7 +18,6 @@ import (
 
 // Timing of a submission.
 const (
-	readTimeout   = 2 * time.Second
 	sendTimeout   = 15 * time.Second
 	commitTimeout = 10 * time.Second // after SUCCESS, before looking and trying again
 	lookInterval  = time.Second      // between looks at all nodes meanwhile
@@ -222,7 +221,7 @@ func (s *Submitter) Read(ctx context.Context, channel string) (*View, string, er
 	var wg sync.WaitGroup
 	for i, node := range s.Nodes {
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, readTimeout)
+			ctx, cancel := context.WithTimeout(ctx, deliver.HeadTimeout)
 			defer cancel()
 			head, err := s.Deliver.Head(ctx, node, channel, nil)
 			if err == nil {

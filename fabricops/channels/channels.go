@@ -22,9 +22,6 @@ import (
 	"raftmig/runbook"
 )
 
-// fetchTimeout bounds the reading of one channel on one node.
-const fetchTimeout = 5 * time.Second
-
 // Network is the ordering nodes of an inventory, as its first administrator
 // reaches them. Close releases it.
 type Network struct {
@@ -82,7 +79,7 @@ func (n *Network) From(ctx context.Context, channel, node string) (Fetched, erro
 	if !slices.Contains(n.pool.Nodes(), node) {
 		return Fetched{}, fmt.Errorf("%w: %s; there are %s", dial.ErrUnknownNode, node, strings.Join(n.pool.Nodes(), ", "))
 	}
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	ctx, cancel := context.WithTimeout(ctx, deliver.HeadTimeout)
 	defer cancel()
 	head, err := n.deliver.Head(ctx, node, channel, nil)
 	if err != nil {

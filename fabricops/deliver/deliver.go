@@ -22,6 +22,10 @@ import (
 	"raftmig/orderer/protoutil"
 )
 
+// HeadTimeout is what callers allow for Head: time for two large blocks over a
+// slow line. A node that is down is known sooner, as it takes no connection.
+const HeadTimeout = 10 * time.Second
+
 // StatusError is a Deliver answer other than SUCCESS.
 type StatusError struct {
 	Node    string

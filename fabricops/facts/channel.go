@@ -15,7 +15,7 @@ import (
 
 	"raftmig/fabricops/channelcfg"
 	"raftmig/fabricops/consenters"
-	"raftmig/fabricops/matrix"
+	"raftmig/fabricops/deliver"
 	"raftmig/orderer/channelconfig"
 	"raftmig/runbook"
 )
@@ -80,7 +80,7 @@ func (g *Gatherer) view(ctx context.Context, state runbook.ChannelState) (*chann
 	if best < 0 {
 		return nil, fmt.Errorf("no node could be read")
 	}
-	ctx, cancel := context.WithTimeout(ctx, matrix.CellTimeout)
+	ctx, cancel := context.WithTimeout(ctx, deliver.HeadTimeout)
 	defer cancel()
 	head, err := g.Deliver.Head(ctx, state.Nodes[best].Node, state.Name, nil)
 	if err != nil {

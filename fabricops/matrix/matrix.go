@@ -19,9 +19,6 @@ import (
 	"raftmig/runbook"
 )
 
-// CellTimeout bounds the reading of one channel on one node.
-const CellTimeout = 2 * time.Second
-
 // Pauses between two readings of Await: fast at first, then slower.
 const (
 	firstPause = 50 * time.Millisecond
@@ -104,7 +101,7 @@ func (r *Reader) Cell(ctx context.Context, node, channel string) runbook.NodeSta
 	case <-ctx.Done():
 		return runbook.NodeState{Node: node, Error: "not read: " + ctx.Err().Error()}
 	}
-	ctx, cancel := context.WithTimeout(ctx, CellTimeout)
+	ctx, cancel := context.WithTimeout(ctx, deliver.HeadTimeout)
 	defer cancel()
 	head, err := r.deliver.Head(ctx, node, channel, func(number uint64) *cb.Block {
 		return r.cache.get(node, channel, number)

@@ -21,7 +21,6 @@ import (
 
 const (
 	channelsAtATime = 24
-	readTimeout     = 2 * time.Second
 	sendTimeout     = 10 * time.Second
 	// waitTimeout is how long a sent transaction may take, beside the channel's
 	// batch timeout, before another is sent.
@@ -152,7 +151,7 @@ func (p *Prover) attempt(ctx context.Context, channel, to string, signer protout
 
 // start returns the number of each node's next block, and the batch timeout.
 func (p *Prover) start(ctx context.Context, channel string) (from []uint64, batch time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(ctx, deliver.HeadTimeout)
 	defer cancel()
 	from = make([]uint64, len(p.Nodes))
 	group, ctx := errgroup.WithContext(ctx)
