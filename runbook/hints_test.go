@@ -18,7 +18,7 @@ func tampered(t *testing.T, step runbook.StepID, kind runbook.EffectKind, tamper
 	r.Tamper = func(e runbook.Effect, ev *runbook.Evidence) {
 		if !done && e.Step == step && e.Kind == kind {
 			done = true
-			tamper(&ev.Channels[1])
+			tamper(&ev.Channels[min(1, len(ev.Channels)-1)])
 		}
 	}
 	require.NoError(t, r.Finish())
@@ -36,6 +36,26 @@ func TestANodeThatCannotBeReadIsNoReasonToAbort(t *testing.T) {
 	require.Equal(t, "ch1 on orderer0: cannot be read: it took too long", p.Error())
 	require.NotContains(t, p.Hint, "Abort")
 	require.Contains(t, p.Hint, "retry")
+
+	p = stoppedBy(t, runbook.StepRestartLeaders, runbook.AwaitChannels, unread)
+	require.Contains(t, p.Hint, "its TLS certificate", "a node may not be there because of what the step looks for")
+}
+
+func TestANodeThatCannotBeReadIsNotSaidToBeBehind(t *testing.T) {
+	for _, step := range []runbook.StepID{
+		runbook.StepEnterMaintenance, runbook.StepVerifyMaintenance, runbook.StepBackupRecheck, runbook.StepSwitchVerify, runbook.StepRestartLeaders,
+	} {
+		p := stoppedBy(t, step, runbook.AwaitChannels, unread)
+		require.Equal(t, "cannot be read", p.What, step)
+		require.Contains(t, p.Hint, "See that the node runs and can be reached", step)
+		require.NotContains(t, p.Hint, "behind", step)
+	}
+}
+
+// stoppedBy is tampered for the first node of the last channel.
+func stoppedBy(t *testing.T, step runbook.StepID, kind runbook.EffectKind, tamper func(*runbook.NodeState)) *runbook.Problem {
+	t.Helper()
+	return tampered(t, step, kind, func(c *runbook.ChannelState) { tamper(&c.Nodes[0]) })
 }
 
 func TestWhatWasSeenComesBeforeWhatCouldNotBeRead(t *testing.T) {

@@ -44,8 +44,11 @@ func judgeChannels(k *knowledge, e Effect, ev Evidence, hint string) *Problem {
 	}
 	switch {
 	case p.Hint != "":
-	case e.Kind == ReadChannels && p.What == unreadable:
-		p.Hint = "The node was asked once. See that it runs and can be reached, then retry."
+	case p.What == unreadable:
+		p.Hint = "See that the node runs and can be reached, then retry; if it ended, its log says why."
+		if e.Expect.Leader { // what keeps it from serving may be what is looked for
+			p.Hint += " " + hint
+		}
 	default:
 		p.Hint = hint
 	}
