@@ -97,3 +97,13 @@ func TestAStepThatFailsHasEndedAndEachTryAnew(t *testing.T) {
 	require.Equal(t, runbook.StatusFailed, second.Status)
 	require.True(t, second.EndedAt.After(first.EndedAt))
 }
+
+// What going back costs changes while a step runs: it must not be told as of
+// the step's start beside what the run offers now.
+func TestTheUndoOfTheStepInHandIsThatOfNow(t *testing.T) {
+	r := start(t, nil)
+	upTo(t, r, of(runbook.AwaitChannels, runbook.StepEnterMaintenance))
+	s := r.Book.Snapshot()
+	require.Contains(t, s.AbortNote, "one update per channel")
+	require.Equal(t, s.AbortNote, s.Steps[s.Current].Explain.Undo)
+}

@@ -61,6 +61,9 @@ func (r *Runbook) view(run *stepRun) StepView {
 	if run.status == StatusPending || v.Explain.Title == "" {
 		v.Explain = explainStep(run.step, r.k)
 	}
+	if run == r.path[r.cur] && r.current() >= 0 && run.undo != nil {
+		v.Explain.Undo = run.undo(r.k)
+	}
 	v.Explain.Commands = slices.Clone(v.Explain.Commands)
 	for _, ev := range run.evidence {
 		v.Evidence = append(v.Evidence, cloneEvidence(ev))
