@@ -50,5 +50,5 @@ func skipUnlessSwitching(k *knowledge) string {
 }
 
 func undoRollback(*knowledge) string {
-	return "The way back is gone to its end. To migrate, start a new run afterwards."
+	return "The run is on its way back and goes on to its end. To migrate, start a new run afterwards."
 }
