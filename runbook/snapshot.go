@@ -31,6 +31,9 @@ type Snapshot struct {
 	// now, or why it is closed (invariant R9).
 	AbortOffered bool   `json:"abort_offered"`
 	AbortNote    string `json:"abort_note"`
+	// AbortAsked says that the way back was asked for and begins once what is
+	// being done has ended.
+	AbortAsked bool `json:"abort_asked,omitempty"`
 	// Active are the effects being performed.
 	Active []Effect `json:"active,omitempty"`
 }

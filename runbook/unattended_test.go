@@ -105,6 +105,7 @@ func TestAnAbortWaitsForProcessesThatAreBeingStopped(t *testing.T) {
 	upTo(t, r, of(runbook.StopNodes, runbook.StepBackupStopBrokers))
 	require.NoError(t, r.Step(runbook.Event{Kind: runbook.EventAbort}))
 	require.Len(t, r.Active, 1, "nothing new is begun before it ended")
+	require.True(t, r.Book.Snapshot().AbortAsked)
 	require.NoError(t, r.Continue())
 	requireRolledBack(t, r)
 }

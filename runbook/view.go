@@ -17,6 +17,7 @@ func (r *Runbook) Snapshot() Snapshot {
 	s.Findings = cloneFindings(r.k.findings)
 	s.AbortOffered, _ = r.abortable()
 	s.AbortNote = r.abortNote()
+	s.AbortAsked = r.outcome == "" && r.abort != nil && !r.k.rollingBack
 	for _, run := range r.path {
 		s.Steps = append(s.Steps, r.view(run))
 	}

@@ -83,6 +83,11 @@ func abortRun(cmd *cobra.Command, f networkFlags, show *showFlags, yes bool, rea
 		return err
 	case snapshot.Outcome != "" && !snapshot.Resumable:
 		return withCode(exitUsage, &runbook.Problem{What: "the last run has ended: " + string(snapshot.Outcome), Where: folder.RunDir(last)})
+	case snapshot.AbortAsked || snapshot.Phase == runbook.PhaseRollback:
+		return &runbook.Problem{
+			What: "the run is on its way back already", Where: folder.RunDir(last),
+			Hint: "\"raftmig attach\" shows how far it is; if nobody drives it, \"raftmig run --resume\" goes on with it.",
+		}
 	case !snapshot.AbortOffered:
 		return &runbook.Problem{What: "there is no way back any more", Why: snapshot.AbortNote}
 	}

@@ -137,6 +137,9 @@ func TestTheWayBackIsAlwaysSaid(t *testing.T) {
 		{func(s *runbook.Snapshot) { s.AbortOffered, s.AbortNote = true, "Going back only ends the run." }, "way back: open - only ends the run."},
 		{func(s *runbook.Snapshot) { s.AbortOffered = true }, "way back: open"},
 		{func(s *runbook.Snapshot) { s.AbortNote = "No way back: an update was submitted." }, "way back: closed - an update was submitted."},
+		{func(s *runbook.Snapshot) {
+			s.AbortAsked, s.AbortNote = true, "No way back: the way back was asked for already; what is being done ends first."
+		}, "way back: asked for - what is being done ends first"},
 		{func(s *runbook.Snapshot) { s.Phase = runbook.PhaseRollback }, "way back: being taken"},
 		{func(s *runbook.Snapshot) { s.Outcome = runbook.OutcomeRolledBack }, "way back: taken - the network is back on Kafka"},
 	} {

@@ -224,6 +224,8 @@ func WayBack(s *runbook.Snapshot) Line {
 		return Line{label, {Good, "taken"}, {Normal, " - the network is back on Kafka"}}
 	case s.AbortOffered:
 		return join("open", Good)
+	case s.AbortAsked:
+		return Line{label, {Warn, "asked for"}, {Normal, " - what is being done ends first"}}
 	case s.Phase == runbook.PhaseRollback:
 		return join("being taken", Warn)
 	default:
