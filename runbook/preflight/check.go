@@ -26,7 +26,11 @@ type check struct {
 	// It is then given those only that could be read; each other one is a
 	// complaint.
 	ofConfigs bool
-	hint      string
+	// ofBrokers and ofTopics are set where judge looks at what the brokers tell
+	// of themselves or of the channels' topics; that they tell nothing is a
+	// complaint then.
+	ofBrokers, ofTopics bool
+	hint                string
 	// advise gives a better hint where that depends on what was found; nil or "" for hint.
 	advise func(f runbook.Facts) string
 	// ok says what was found if there are no complaints.
@@ -92,6 +96,7 @@ func (c check) run(f runbook.Facts) runbook.Finding {
 		f, unread = readableOf(f)
 	}
 	judged := c.judge(f)
+	unread = append(unread, c.untold(f)...)
 	for _, found := range append(judged, unread...) {
 		finding.Evidence = append(finding.Evidence, found.text)
 		if found.severity == runbook.SeverityError || finding.Severity == runbook.SeverityOK {
@@ -108,6 +113,8 @@ func (c check) run(f runbook.Facts) runbook.Finding {
 		finding.Summary = fmt.Sprintf("%s: %s, and %d more", c.title, finding.Evidence[0], n-1)
 	}
 	switch {
+	case len(judged) == 0 && finding.Severity == runbook.SeverityWarn:
+		finding.Hint = "What Kafka does not tell cannot be checked. The findings kafka.asked and kafka.security say why it does not."
 	case len(judged) == 0:
 		finding.Hint = "What cannot be read cannot be checked. The finding nodes.agreement says why it cannot be read."
 	case c.advise != nil:
@@ -132,6 +139,19 @@ func readableOf(f runbook.Facts) (runbook.Facts, []complaint) {
 	}
 	f.Channels = known
 	return f, unread
+}
+
+// untold complains if Kafka tells nothing of what the check looks at.
+func (c check) untold(f runbook.Facts) []complaint {
+	k := cmp.Or(f.Kafka, &runbook.KafkaFacts{})
+	switch {
+	case (c.ofBrokers || c.ofTopics) && len(k.Brokers) == 0:
+		return []complaint{doubtful("not looked at, no broker answers")}
+	case c.ofTopics && len(k.Topics) == 0:
+		return []complaint{doubtful("not looked at, the brokers tell of no topic")}
+	default:
+		return nil
+	}
 }
 
 func say(text string) func(runbook.Facts) string {

@@ -40,7 +40,11 @@ var kafkaAsked = check{
 	hint: "Let raftmig ask the brokers: with TLS or SASL the section kafka of raftmig.yaml says how. A run stops the brokers only when it is " +
 		"proven that all they hold is in the ledgers, so it would end there.",
 	ok: say("told by the brokers"),
-	judge: kafkaPart(func(_ runbook.Facts, k *runbook.KafkaFacts) []complaint {
+	judge: func(f runbook.Facts) []complaint {
+		k := f.Kafka
+		if k == nil {
+			return []complaint{doubtful("nobody was asked: raftmig.yaml names no broker")}
+		}
 		refused := slices.ContainsFunc(k.Listeners, func(l runbook.KafkaListener) bool { return l.Error != "" })
 		switch {
 		case k.Error == "":
@@ -52,5 +56,5 @@ var kafkaAsked = check{
 		default:
 			return []complaint{bad("%s", k.Error)}
 		}
-	}),
+	},
 }

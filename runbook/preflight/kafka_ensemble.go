@@ -17,8 +17,9 @@ const (
 )
 
 var kafkaEnsemble = check{
-	id:    "kafka.ensemble",
-	title: "brokers and ZooKeeper nodes",
+	id:        "kafka.ensemble",
+	ofBrokers: true,
+	title:     "brokers and ZooKeeper nodes",
 	hint: "Name every broker and every ZooKeeper node in raftmig.yaml: one that is missing is neither stopped nor backed up. Fabric's " +
 		"guide asks for 4 brokers and for 3, 5 or 7 ZooKeeper nodes.",
 	ok: say("all named, and enough of them"),

@@ -3,8 +3,9 @@ package preflight
 import "raftmig/runbook"
 
 var kafkaInSync = check{
-	id:    "kafka.in-sync",
-	title: "Kafka replicas",
+	id:       "kafka.in-sync",
+	ofTopics: true,
+	title:    "Kafka replicas",
 	hint: "Start the brokers that are down and wait until they have caught up: brokers are restarted in the window, and what " +
 		"only some replicas hold must not depend on which of them comes up first.",
 	ok: say("all in sync"),

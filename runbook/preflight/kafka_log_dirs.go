@@ -8,8 +8,9 @@ import (
 )
 
 var kafkaLogDirs = check{
-	id:    "kafka.log-dirs",
-	title: "Kafka log directories",
+	id:        "kafka.log-dirs",
+	ofBrokers: true,
+	title:     "Kafka log directories",
 	hint: "log.dirs must lie on a disk that outlives a restart, and the data folders of the brokers in raftmig.yaml must be these: the window " +
 		"restarts every broker, and what is not in the backup cannot be put back.",
 	ok: say("known, on lasting disks, with room"),

@@ -5,6 +5,7 @@ import "raftmig/runbook"
 var kafkaOffsets = check{
 	id:        "kafka.offsets",
 	ofConfigs: true,
+	ofTopics:  true,
 	title:     "Kafka and the ledgers",
 	hint: "An orderer goes on behind the last record in its ledger. If Kafka has deleted the next one, or ends before it, the orderer stops at its " +
 		"next start with \"requested offset is outside the range\". Do not restart anything: copy the ledger of an orderer that is further on, or look " +

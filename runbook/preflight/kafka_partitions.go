@@ -5,6 +5,7 @@ import "raftmig/runbook"
 var kafkaPartitions = check{
 	id:        "kafka.partitions",
 	ofConfigs: true,
+	ofTopics:  true,
 	title:     "Kafka topics of the channels",
 	hint: "A channel is ordered by one partition. If the topic is missing, Kafka has lost its data (look at log.dirs) or " +
 		"raftmig asks another cluster: do not restart anything before that is clear.",

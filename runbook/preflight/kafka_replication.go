@@ -7,8 +7,9 @@ import (
 )
 
 var kafkaReplication = check{
-	id:    "kafka.replication",
-	title: "Kafka replication",
+	id:       "kafka.replication",
+	ofTopics: true,
+	title:    "Kafka replication",
 	hint: "Fabric's guide asks for 1 < min.insync.replicas < replicas < brokers, so that nothing acknowledged is on one disk " +
 		"only and a broker may fail.",
 	ok: say("more than one replica has a record before it counts, and a broker may fail"),

@@ -9,8 +9,9 @@ import (
 )
 
 var kafkaRetention = check{
-	id:    "kafka.retention",
-	title: "Kafka retention",
+	id:       "kafka.retention",
+	ofTopics: true,
+	title:    "Kafka retention",
 	hint: "Set log.retention.ms=-1 on every broker, or for the channels' topics: an orderer that stopped where Kafka has deleted " +
 		"does not start again.",
 	ok: say("nothing is deleted"),

@@ -13,7 +13,9 @@ var kafkaSecurity = check{
 		"the same files will work for them when they connect anew. Renew certificates that expire in the window.",
 	ok: func(f runbook.Facts) string {
 		switch k := f.Kafka; {
-		case k == nil || !k.TLS && !k.SASL:
+		case k == nil:
+			return "not tried, nobody was asked"
+		case !k.TLS && !k.SASL:
 			return "none, as the orderers have it"
 		default:
 			return fmt.Sprintf("%d listeners let raftmig in", len(k.Listeners))

@@ -9,6 +9,7 @@ import (
 var kafkaSizes = check{
 	id:        "kafka.sizes",
 	ofConfigs: true,
+	ofTopics:  true,
 	title:     "Kafka message sizes",
 	hint: "Fabric's guide asks for AbsoluteMaxBytes < replica.fetch.max.bytes <= message.max.bytes <= socket.request.max.bytes " +
 		"on every broker; a larger message is accepted by the orderer and refused by Kafka.",

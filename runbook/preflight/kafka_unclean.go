@@ -3,8 +3,9 @@ package preflight
 import "raftmig/runbook"
 
 var kafkaUnclean = check{
-	id:    "kafka.unclean-election",
-	title: "Kafka elections",
+	id:       "kafka.unclean-election",
+	ofTopics: true,
+	title:    "Kafka elections",
 	hint: "Set unclean.leader.election.enable=false on every broker: a leader that lacks records would have orderers make " +
 		"other blocks than they have made.",
 	ok: say("only replicas in sync become leaders"),

@@ -10,8 +10,9 @@ import (
 )
 
 var kafkaVersion = check{
-	id:    "kafka.version",
-	title: "Kafka.Version of the orderers",
+	id:        "kafka.version",
+	ofBrokers: true,
+	title:     "Kafka.Version of the orderers",
 	hint: "Set Kafka.Version in every orderer.yaml to one that the brokers speak, the same everywhere: in the window the orderers connect " +
 		"anew, and with a version that brokers do not take they hang at the first message.",
 	ok: say("spoken by every broker"),
