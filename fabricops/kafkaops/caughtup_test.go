@@ -22,7 +22,8 @@ func TestABrokerServesOnceItHasCaughtUpWithTheLeadersThatAreThere(t *testing.T) 
 	require.NoError(t, caughtUp(answer(0, []int32{0, 2}, []int32{0}), here), "it has no replica")
 	require.NoError(t, caughtUp(answer(-1, []int32{1, 2}, []int32{2}), here), "nobody to catch up with")
 	require.ErrorContains(t, caughtUp(answer(0, []int32{0, 1}, []int32{0}), here), "has not caught up on partition 0 of ch1")
-	require.ErrorContains(t, caughtUp(answer(0, []int32{0, 1}, []int32{0}), "127.0.0.1:9094"), "is not registered")
+	require.ErrorContains(t, caughtUp(answer(0, []int32{0, 1}, []int32{0}), "127.0.0.1:9094"),
+		"the broker at 127.0.0.1:9094 is not registered; those that are advertise 127.0.0.1:9092, 127.0.0.1:9093")
 }
 
 func TestThereIsSomethingToWaitForWhileReplicasAreNotInSync(t *testing.T) {

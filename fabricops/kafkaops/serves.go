@@ -77,7 +77,7 @@ func firstLine(answer []byte) string {
 func caughtUp(answer *sarama.MetadataResponse, address string) error {
 	i := slices.IndexFunc(answer.Brokers, func(b *sarama.Broker) bool { return b.Addr() == address })
 	if i < 0 {
-		return fmt.Errorf("the broker at %s is not registered", address)
+		return fmt.Errorf("the broker at %s is not registered; those that are advertise %s", address, strings.Join(addressesOf(answer), ", "))
 	}
 	id := answer.Brokers[i].ID()
 	for _, t := range answer.Topics {
@@ -91,6 +91,14 @@ func caughtUp(answer *sarama.MetadataResponse, address string) error {
 	return nil
 }
 
+func addressesOf(answer *sarama.MetadataResponse) []string {
+	var out []string
+	for _, b := range answer.Brokers {
+		out = append(out, b.Addr())
+	}
+	return out
+}
+
 // Brokers returns the addresses of the live brokers, as the broker at address
 // knows them. Not knowing a controller is an error.
 func Brokers(ctx context.Context, address string) ([]string, error) {
@@ -98,11 +106,7 @@ func Brokers(ctx context.Context, address string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var known []string
-	for _, b := range answer.Brokers {
-		known = append(known, b.Addr())
-	}
-	return known, nil
+	return addressesOf(answer), nil
 }
 
 // metadata asks the broker at address for all brokers and topics.
