@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"raftmig/runbook"
 )
 
 // README, "Exit codes": a wrong command line ends with 2 and says where help is.
@@ -67,20 +65,4 @@ func TestAMissingNetworkOrRunIsSaidWhere(t *testing.T) {
 	code, _, errs := command(t, "check")
 	require.Equal(t, exitUsage, code)
 	require.NotContains(t, errs, "hint: ", "the file is there")
-}
-
-// README, "Exit codes": a rollback that was asked for counts as done.
-func TestARollbackThatWasAskedForInARehearsalIsDone(t *testing.T) {
-	for _, tc := range []struct {
-		plan runbook.Plan
-		done bool
-	}{
-		{runbook.Plan{AbortAfter: runbook.PhaseBackup, Unattended: true}, true},
-		{runbook.Plan{AbortAfter: runbook.PhaseBackup}, true},
-		{runbook.Plan{}, true},
-		{runbook.Plan{Unattended: true}, false},
-	} {
-		s := &runbook.Snapshot{Plan: tc.plan, Outcome: runbook.OutcomeRolledBack}
-		require.Equal(t, tc.done, judged(s) == nil, "%+v", tc)
-	}
 }

@@ -46,7 +46,8 @@ func TestTheExitCodeOfARehearsalFollowsFromItsRun(t *testing.T) {
 	}{
 		{"migrated", &runbook.Snapshot{Outcome: runbook.OutcomeMigrated}, exitOK},
 		{"rolled back as its plan says", &runbook.Snapshot{Outcome: runbook.OutcomeRolledBack, Plan: planned}, exitOK},
-		{"rolled back by itself", &runbook.Snapshot{Outcome: runbook.OutcomeRolledBack}, exitRolledBack},
+		{"rolled back at the terminal", &runbook.Snapshot{Outcome: runbook.OutcomeRolledBack}, exitOK},
+		{"rolled back by itself", &runbook.Snapshot{Outcome: runbook.OutcomeRolledBack, Plan: runbook.Plan{Unattended: true}}, exitRolledBack},
 		{"failed", &runbook.Snapshot{Outcome: runbook.OutcomeFailed, Plan: planned}, exitFailed},
 		{"not ended", &runbook.Snapshot{}, exitStopped},
 	} {
@@ -79,7 +80,7 @@ func TestARehearsalLeavesItsNetworkAsItShould(t *testing.T) {
 		{"a run that goes on owns it", true, leaving{temporary: true}, "go on       raftmig rehearse --dir ", false},
 		{"kept", true, leaving{temporary: true, ended: true, good: true}, "The network is up.", false},
 		{"of nobody's wish", false, leaving{temporary: true, ended: true, good: true}, "", true},
-		{"in a folder of somebody", false, leaving{ended: true, good: true}, "", false},
+		{"in a folder of somebody", false, leaving{ended: true, good: true}, "The network is stopped and its folder kept: ", false},
 		{"bad", false, leaving{temporary: true, ended: true}, "The network is stopped and its folder kept: ", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
