@@ -148,7 +148,7 @@ func TestConsentersLeaveJoinAndAreRenewedByRunsThatAreKilled(t *testing.T) {
 	require.Zero(t, r.code, r.stderr)
 	var plan previewDocument
 	require.NoError(t, json.Unmarshal(r.stdout, &plan))
-	require.Equal(t, []string{"election tick: 10 → 20"}, plan.Changes)
+	require.Equal(t, []string{"election tick: 10 -> 20"}, plan.Changes)
 	require.Len(t, plan.Steps, 6)
 	require.Equal(t, before.Channels, statusOf(t, n.file).Channels, "a dry run changes nothing")
 	r = run(t, nil, "options", "set", "--election-tick", "1", "--network", n.file, "--headless", "--yes")
@@ -235,7 +235,7 @@ func TestAnOperationWaitsForItsOperatorAndIsAborted(t *testing.T) {
 	before := statusOf(t, n.file)
 	r := run(t, nil, "options", "set", "--election-tick", "20", "--plain", "--network", n.file) // its input is empty
 	require.NotZero(t, r.code)
-	require.Contains(t, string(r.stdout)+r.stderr, "election tick: 10 → 20")
+	require.Contains(t, string(r.stdout)+r.stderr, "election tick: 10 -> 20")
 	s := statusOf(t, n.file)
 	require.True(t, s.Driven)
 	require.Equal(t, runbook.StepConfirmPlan, s.Step)

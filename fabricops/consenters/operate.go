@@ -182,7 +182,7 @@ func Differences(old, next *runbook.ConsenterMetadata) []string {
 	var out []string
 	say := func(name string, from, to any) {
 		if from != to {
-			out = append(out, fmt.Sprintf("%s: %v → %v", name, from, to))
+			out = append(out, fmt.Sprintf("%s: %v -> %v", name, from, to))
 		}
 	}
 	say("tick interval", old.Options.TickInterval, next.Options.TickInterval)
@@ -210,7 +210,7 @@ func Differences(old, next *runbook.ConsenterMetadata) []string {
 		case was == nil:
 			out = append(out, fmt.Sprintf("consenter %s (%s:%d) joins, its certificates are valid until %s", c.Node, c.Host, c.Port, until))
 		case was.ServerCert != c.ServerCert || was.ClientCert != c.ClientCert:
-			out = append(out, fmt.Sprintf("consenter %s: server certificate %.12s → %.12s, client certificate %.12s → %.12s, valid until %s",
+			out = append(out, fmt.Sprintf("consenter %s: server certificate %.12s -> %.12s, client certificate %.12s -> %.12s, valid until %s",
 				c.Node, was.ServerCert, c.ServerCert, was.ClientCert, c.ClientCert, until))
 		}
 	}

@@ -69,7 +69,7 @@ func TestOperationsLeadToTheMetadataThatWasAskedFor(t *testing.T) {
 	options := runbook.Operation{Kind: runbook.SetOptions, Options: &runbook.RaftOptions{ElectionTick: 30, SnapshotIntervalSize: 1 << 20}}
 	_, d := next(t, md, options, inv)
 	require.Len(t, differences(t, md, inv, d), 2)
-	require.Contains(t, strings.Join(differences(t, md, inv, d), "\n"), "election tick: 10 → 30")
+	require.Contains(t, strings.Join(differences(t, md, inv, d), "\n"), "election tick: 10 -> 30")
 
 	fewer, d := next(t, md, operation(t, inv, runbook.RemoveConsenter, "orderer1"), inv)
 	require.Equal(t, []string{"orderer0", "orderer2"}, nodes(d))
