@@ -40,7 +40,7 @@ long: build ## what -short leaves out in the engine and in fabricops: crashes, f
 interop: build ## compare with real Fabric: FABRIC_BIN_DIR=folder with its programs
 	@RAFTMIG_BIN=$(abspath $(BIN)) FABRIC_BIN_DIR=$(if $(FABRIC_BIN_DIR),$(abspath $(FABRIC_BIN_DIR))) .ci/interop
 
-torture: build ## kill the runner at every record of its journal, 10,000 simulated Raft clusters (about 15 minutes)
+torture: build ## kill the runner at every record of its journals, 10,000 simulated Raft clusters (about 20 minutes)
 	SIM_SEEDS=10000 $(GO) test -count=1 -timeout 30m -run TestSimulation ./orderer/consensus/etcdraft
 	RAFTMIG_BIN=$(abspath $(BIN)) RAFTMIG_EVERY_RECORD=1 $(GO) test -count=1 -timeout 60m -run TestARunThatIsKilledAtAnyRecord ./cmd/raftmig
 
