@@ -2,11 +2,9 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/golang/protobuf/proto"
@@ -42,6 +40,9 @@ type PullTarget struct {
 	Verify func(blocks []*cb.Block) error
 	// MaxRetries limits the attempts for one block; 0 means no limit.
 	MaxRetries int
+	// Hurry lets LastConfigBlock wait for slow orderers no longer than PullBlock does:
+	// for whoever asks about many channels, and looks again later.
+	Hurry bool
 }
 
 // BlockPuller is a ChainPuller over AtomicBroadcast/Deliver.
@@ -50,6 +51,7 @@ type BlockPuller struct {
 	target   PullTarget
 	certHash []byte
 	log      *zap.SugaredLogger
+	slow     *slowEndpoints
 
 	sources map[string]*source
 	stream  *blockStream
@@ -67,7 +69,7 @@ func (f *PullerFactory) New(t PullTarget) *BlockPuller {
 	})
 	return &BlockPuller{
 		cfg: f.cfg, target: t, certHash: certificateHash(f.cfg.TLS.CertificateDER()),
-		log: f.cfg.Logger.With("channel", t.Channel), sources: map[string]*source{},
+		log: f.cfg.Logger.With("channel", t.Channel), slow: &f.slow, sources: map[string]*source{},
 	}
 }
 
@@ -150,12 +152,11 @@ func (p *BlockPuller) fill(ctx context.Context, number uint64) error {
 
 // open finds an orderer that has block number and begins a stream there.
 func (p *BlockPuller) open(ctx context.Context, number uint64) error {
-	probes := p.probe(ctx)
-	var able []*source
-	for _, pr := range probes {
-		if pr.err == nil && pr.source.height > number {
-			able = append(able, pr.source)
-		}
+	probes := p.probeHurried(ctx)
+	able := thatHave(number, probes)
+	if len(able) == 0 {
+		probes = p.probe(ctx)
+		able = thatHave(number, probes)
 	}
 	if len(able) == 0 {
 		return fmt.Errorf("no orderer has block [%d]: %w", number, summary(probes))
@@ -172,9 +173,24 @@ func (p *BlockPuller) open(ctx context.Context, number uint64) error {
 	return nil
 }
 
+// thatHave are the sources that have block number.
+func thatHave(number uint64, probes []probe) []*source {
+	var able []*source
+	for _, pr := range probes {
+		if pr.err == nil && pr.source.height > number {
+			able = append(able, pr.source)
+		}
+	}
+	return able
+}
+
 // LastConfigBlock implements ChainPuller.
 func (p *BlockPuller) LastConfigBlock(ctx context.Context) (*cb.Block, error) {
-	probes := p.probe(ctx)
+	ask := p.probe
+	if p.target.Hurry {
+		ask = p.probeHurried
+	}
+	probes := ask(ctx)
 	var best *probe
 	for i := range probes {
 		if pr := &probes[i]; pr.err == nil && (best == nil || pr.source.height > best.source.height) {
@@ -225,38 +241,6 @@ func (p *BlockPuller) Heights(ctx context.Context) (map[string]uint64, error) {
 	return heights, nil
 }
 
-// probe is what an endpoint said about its newest block.
-type probe struct {
-	source *source
-	last   *cb.Block
-	err    error
-}
-
-// probe asks all endpoints at once.
-func (p *BlockPuller) probe(ctx context.Context) []probe {
-	probes := make([]probe, len(p.target.Endpoints))
-	var wg sync.WaitGroup
-	for i, e := range p.target.Endpoints {
-		s, err := p.source(e)
-		if err != nil {
-			probes[i].err = err
-			continue
-		}
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			probes[i] = p.probeOne(ctx, s)
-		}()
-	}
-	wg.Wait()
-	for _, pr := range probes {
-		if pr.err != nil {
-			p.log.Debugf("Probing: %s", pr.err)
-		}
-	}
-	return probes
-}
-
 func (p *BlockPuller) source(e Endpoint) (*source, error) {
 	if s := p.sources[e.Address]; s != nil {
 		return s, nil
@@ -267,54 +251,6 @@ func (p *BlockPuller) source(e Endpoint) (*source, error) {
 	}
 	p.sources[e.Address] = s
 	return s, nil
-}
-
-func (p *BlockPuller) probeOne(ctx context.Context, s *source) probe {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.PullTimeout)
-	defer cancel()
-	stream, err := p.seek(ctx, s, newest())
-	if err != nil {
-		return probe{source: s, err: err}
-	}
-	defer stream.cancel()
-	block, err := stream.receive()
-	if err != nil {
-		return probe{source: s, err: fmt.Errorf("%s: %w", s.endpoint.Address, err)}
-	}
-	s.height = block.Header.Number + 1
-	return probe{source: s, last: block}
-}
-
-// summary makes one error of those of all probes: ErrForbidden only if every
-// orderer that answered forbids, ErrServiceUnavailable likewise. Where they do not
-// agree it is neither, and says what each of them said.
-func summary(probes []probe) error {
-	var said []error
-	forbidden, unavailable, other := 0, 0, 0
-	for _, pr := range probes {
-		switch {
-		case pr.err == nil:
-			said = append(said, fmt.Errorf("%s is at height %d", pr.source.endpoint.Address, pr.source.height))
-			other++
-		case errors.Is(pr.err, ErrForbidden):
-			forbidden++
-			said = append(said, errors.New(pr.err.Error())) // its words only
-		case errors.Is(pr.err, ErrServiceUnavailable):
-			unavailable++
-			said = append(said, errors.New(pr.err.Error())) // likewise
-		default:
-			said = append(said, pr.err)
-		}
-	}
-	switch {
-	case forbidden > 0 && unavailable == 0 && other == 0:
-		return ErrForbidden
-	case unavailable > 0 && forbidden == 0 && other == 0:
-		return ErrServiceUnavailable
-	case len(said) == 0:
-		return errors.New("there are no endpoints")
-	}
-	return errors.Join(said...)
 }
 
 func (p *BlockPuller) closeStream() {

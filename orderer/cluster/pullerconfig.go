@@ -40,7 +40,10 @@ func (c PullerConfig) withDefaults() PullerConfig {
 }
 
 // PullerFactory makes block pullers for channels.
-type PullerFactory struct{ cfg PullerConfig }
+type PullerFactory struct {
+	cfg  PullerConfig
+	slow slowEndpoints
+}
 
 // NewPullerFactory returns a factory; it opens nothing.
 func NewPullerFactory(cfg PullerConfig) *PullerFactory {

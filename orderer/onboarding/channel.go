@@ -56,7 +56,7 @@ func notServiced(err error) bool {
 // answer is not verified: it decides only whether to begin.
 func (c Config) participant(ctx context.Context, channelID string, endpoints []cluster.Endpoint) (height uint64, err error) {
 	p := c.NewPuller(cluster.PullTarget{
-		Channel: channelID, Endpoints: endpoints, Signer: c.Signer, MaxRetries: c.MaxRetries,
+		Channel: channelID, Endpoints: endpoints, Signer: c.Signer, MaxRetries: c.MaxRetries, Hurry: true,
 		Verify: func([]*cb.Block) error { return nil },
 	})
 	defer p.Close()
