@@ -261,9 +261,22 @@ func writeProto(dir, name string, msg proto.Message) error {
 	return writeFile(dir, name, data, 0o640)
 }
 
-// writeNodes writes what the orderers need.
+// writeNodes writes what the orderers need. Each has the block that it begins
+// with to itself: a consenter that joins later begins with a newer one.
 func (m *Manifest) writeNodes(dir string) error {
+	var genesis []byte
+	if !m.Spec.NoSystemChannel {
+		var err error
+		if genesis, err = os.ReadFile(filepath.Join(dir, genesisFile)); err != nil {
+			return err
+		}
+	}
 	for _, o := range m.Orderers {
+		if genesis != nil {
+			if err := writeFile(dir, bootstrapFile(o.Name), genesis, 0o640); err != nil {
+				return err
+			}
+		}
 		data, err := m.ordererYAML(o)
 		if err != nil {
 			return fmt.Errorf("making the orderer.yaml of %s: %w", o.Name, err)

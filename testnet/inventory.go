@@ -33,6 +33,10 @@ func (m *Manifest) inventory() *inventory.Network {
 		id := inventory.Identity{MSPID: a.MSPID, MSPDir: a.MSPDir}
 		if i == 0 {
 			n.Admin = id
+			if m.Spec.NoSystemChannel { // the participation API asks for a client certificate
+				tls := path.Join(path.Dir(a.MSPDir), "tls")
+				n.Admin.TLSCert, n.Admin.TLSKey = path.Join(tls, "client.crt"), path.Join(tls, "client.key")
+			}
 		} else {
 			n.Admins = append(n.Admins, id)
 		}
@@ -63,7 +67,7 @@ func (m *Manifest) ordererEntry(o Node) inventory.Orderer {
 	if m.Spec.runsFabric(o.Name) {
 		command = []string{m.Spec.OrdererBin}
 	}
-	return inventory.Orderer{
+	entry := inventory.Orderer{
 		Process: inventory.Process{
 			Name:    o.Name,
 			Address: o.Address(),
@@ -81,13 +85,24 @@ func (m *Manifest) ordererEntry(o Node) inventory.Orderer {
 		},
 		TLSRootCAs: []string{o.CACert},
 		ServerCert: path.Join(o.Crypto, "tls", "server.crt"),
+		ServerKey:  path.Join(o.Crypto, "tls", "server.key"),
 		ClientCert: path.Join(o.Crypto, "tls", "server.crt"),
+		ClientKey:  path.Join(o.Crypto, "tls", "server.key"),
 		Operations: fmt.Sprintf("%s:%d", host, o.Operations),
 		LedgerDir:  path.Join(dir, "ledger"),
 		WALDir:     path.Join(dir, "etcdraft", "wal"),
 		SnapDir:    path.Join(dir, "etcdraft", "snapshot"),
 	}
+	if m.Spec.NoSystemChannel {
+		entry.Participation = fmt.Sprintf("https://%s:%d", host, o.Admin)
+	} else {
+		entry.BootstrapFile = bootstrapFile(o.Name)
+	}
+	return entry
 }
+
+// bootstrapFile is the block that an orderer begins with.
+func bootstrapFile(node string) string { return path.Join(nodeDir(node), genesisFile) }
 
 func (m *Manifest) writeInventory(dir string) error {
 	data, err := yaml.Marshal(m.inventory())

@@ -97,7 +97,7 @@ func (m *Manifest) ordererYAML(n Node) ([]byte, error) {
 	var b bytes.Buffer
 	err := ordererText.Execute(&b, map[string]any{
 		"Name": n.Name, "Host": host, "Port": n.Port, "Operations": n.Operations, "MSPID": n.MSPID,
-		"Crypto": up + n.Crypto, "Genesis": up + genesisFile, "Replication": m.replication(),
+		"Crypto": up + n.Crypto, "Genesis": genesisFile, "Replication": m.replication(),
 		"KafkaTLS": m.Spec.KafkaTLS, "KafkaCA": up + path.Join(brokerTLSDir(0), "ca.crt"), "User": saslUser, "Password": m.password,
 		"Acknowledge": m.Spec.Acknowledge, "KafkaVersion": broker.MinVersion, "BootstrapMethod": method, "BootstrapFile": file,
 		"Joined": m.Spec.NoSystemChannel,

@@ -23,7 +23,6 @@ func TestARunThatIsKilledAtAnyRecordStillOperates(t *testing.T) {
 	n.dir, n.file = upNet(t, "--name", "net", "--batch-timeout", "50ms", "--consensus", "etcdraft", "--orderers", "4", "--channels", "0")
 	n.change(t, func(*inventory.Network) {})
 	n.forget(t, 3) // it begins with a block from the beginning
-	require.NoError(t, copyFile(filepath.Join(n.dir, "genesis.block"), n.inv.Orderers[3].BootstrapFile))
 	require.Zero(t, run(t, nil, "testnet", "fault", "kill", "orderer3", "--dir", n.dir).code)
 	require.Zero(t, run(t, nil, "testnet", "fault", "start", "orderer3", "--dir", n.dir).code)
 
