@@ -45,10 +45,12 @@ type drained struct {
 	// earlier, to the leader.
 	pending atomic.Int64
 	// lastArrival and changed are times in Unix nanoseconds: of the last
-	// transaction from another node, and of the last change of the leader; 0 is never.
-	lastArrival, changed atomic.Int64
-	sealing              sync.Once
-	removed              atomic.Bool // this node is no member any more and gets no blocks
+	// transaction from another node, of the last change of the leader, and of the
+	// beginning of the stop; 0 is never.
+	lastArrival, changed, beganAt atomic.Int64
+
+	sealing sync.Once
+	removed atomic.Bool // this node is no member any more and gets no blocks
 	// asked is the follower that was last asked to take over.
 	asked atomic.Uint64
 }
@@ -95,6 +97,7 @@ func quietFor(d time.Duration, times ...*atomic.Int64) bool {
 // leader; what was sent there is waited for until it was read. It gives up at
 // once where a majority cannot be reached.
 func (c *Chain) drain() {
+	c.drained.beganAt.Store(time.Now().UnixNano())
 	close(c.drained.begun)
 	ctx, cancel := context.WithTimeout(c.ctx, drainPatience)
 	defer cancel()
@@ -247,8 +250,9 @@ func (c *Chain) drainedAsFollower() bool {
 	if d.pending.Load() > 0 || len(c.submissions) > 0 {
 		return !c.majorityReachable()
 	}
-	if c.lead.Load() == raft.None && !c.majorityReachable() {
-		return true
+	if c.lead.Load() == raft.None && !d.removed.Load() {
+		// Others may hold messages, and need this node to have a leader.
+		return !c.majorityReachable() || quietFor(2*c.node.electionTimeout, &d.changed, &d.beganAt)
 	}
 	return quietFor(quietTime, &d.lastArrival, &d.changed) || c.lead.Load() != raft.None && c.nothingArrives()
 }

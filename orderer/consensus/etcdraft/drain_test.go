@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/etcd/raft/v3"
 )
 
 // load sends messages through all nodes of a network, without waiting for one
@@ -147,6 +148,29 @@ func TestANodeWhoseClusterIsGoneStopsAtOnce(t *testing.T) {
 	leader.chain(channel).Halt()
 	require.Less(t, time.Since(began), drainPatience/2)
 	require.ErrorIs(t, leader.chain(channel).Order(normalMessage(channel, "late"), 0), errStopped)
+}
+
+// While there is no leader, others may hold messages that need one, and the voice of
+// this node to have one: it stays until there is.
+func TestANodeThatStopsWhileThereIsNoLeaderWaitsForOne(t *testing.T) {
+	const channel = "ch1"
+	net := newNetwork(t, 3)
+	config := net.config(net.nodes...)
+	config.Options.TickInterval = "1m" // nobody campaigns by itself
+	net.addChannel(channel, config, net.nodes)
+	net.startAll()
+	for _, node := range net.nodes {
+		net.eventually(func() bool { return len(node.chain(channel).rpc.Reachable()) == 2 }, "no connection")
+	}
+	halted := make(chan struct{})
+	go func() { net.nodes[0].chain(channel).Halt(); close(halted) }()
+	require.Never(t, func() bool { return closed(halted) }, 3*quietTime, drainInterval, "it does not wait")
+	net.nodes[1].chain(channel).node.request(func(rn *raft.RawNode) { _ = rn.Campaign() }) // the others vote, or the test fails
+	net.eventually(func() bool { return closed(halted) }, "it waits for something else")
+	require.Equal(t, net.nodes[1], net.waitLeader(channel))
+	for _, node := range net.nodes[1:] {
+		node.kill()
+	}
 }
 
 // All nodes are told to stop at the same moment, as by `systemctl stop` on all
