@@ -37,8 +37,10 @@ func (a *answered) count() int {
 // stream each time that one ends, until ctx does.
 func (n *network) keepSending(ctx context.Context, conn *grpc.ClientConn, name string, signer protoutil.Signer, success *answered) {
 	for attempt := 0; ctx.Err() == nil; attempt++ {
-		stream, err := ab.NewAtomicBroadcastClient(conn).Broadcast(ctx, grpc.WaitForReady(true))
+		one, end := context.WithCancel(ctx)
+		stream, err := ab.NewAtomicBroadcastClient(conn).Broadcast(one, grpc.WaitForReady(true))
 		if err != nil {
+			end()
 			continue
 		}
 		text := func(i int) string { return fmt.Sprintf("%s, stream %d, message %d", name, attempt, i) }
@@ -46,6 +48,9 @@ func (n *network) keepSending(ctx context.Context, conn *grpc.ClientConn, name s
 		sender.Go(func() {
 			for i := 0; ; i++ {
 				if stream.Send(n.Message("ch1", signer, text(i))) != nil {
+					// gRPC may go on with a stream that the server did not process on
+					// another connection: nobody would send on that, and it not end.
+					time.AfterFunc(time.Second, end)
 					return
 				}
 			}
@@ -59,6 +64,7 @@ func (n *network) keepSending(ctx context.Context, conn *grpc.ClientConn, name s
 		}
 		_ = stream.CloseSend() // the sender may have met the end already
 		sender.Wait()
+		end()
 	}
 }
 
