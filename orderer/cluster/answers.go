@@ -38,7 +38,7 @@ type answers struct {
 	answered uint64 // how many of the messages written do not wait any more
 	waiting  []awaited
 	timer    *time.Timer // runs while messages wait
-	over     error
+	over     bool
 }
 
 type awaited struct {
@@ -48,19 +48,19 @@ type awaited struct {
 
 func newAnswers(patience time.Duration) *answers { return &answers{patience: patience} }
 
-// await is called before a message is written.
-func (a *answers) await(report func(error)) {
+// await is called before a message is written. It returns false if the stream has
+// ended: then the message must not be written, and is not reported.
+func (a *answers) await(report func(error)) bool {
 	a.mu.Lock()
-	if err := a.over; err != nil {
-		a.mu.Unlock()
-		report(err)
-		return
-	}
 	defer a.mu.Unlock()
+	if a.over {
+		return false
+	}
 	a.waiting = append(a.waiting, awaited{report, time.Now().Add(a.patience)})
 	if a.timer == nil {
 		a.timer = time.AfterFunc(a.patience, a.expire)
 	}
+	return true
 }
 
 // taken is told how many of all messages the server has taken. It returns an
@@ -97,10 +97,10 @@ func (a *answers) expire() {
 	report(done, uncertain(ErrRPCTimeout))
 }
 
-// end answers all that wait, and those to come.
+// end answers all that wait, and has no more taken.
 func (a *answers) end(err error) {
 	a.mu.Lock()
-	a.over = err
+	a.over = true
 	done := a.take(len(a.waiting))
 	if a.timer != nil {
 		a.timer.Stop()
@@ -118,7 +118,8 @@ func (a *answers) take(n int) []awaited {
 }
 
 func report(done []awaited, err error) {
-	for _, w := range done {
+	for i, w := range done {
+		done[i] = awaited{} // the array is used again, perhaps much later
 		w.report(err)
 	}
 }

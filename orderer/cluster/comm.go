@@ -71,6 +71,9 @@ const formerPatience = 10 * time.Second
 type former struct {
 	id    uint64
 	until time.Time
+	// turn is filled while a transaction of it is passed on. It has one at a time
+	// passed on, on however many streams they come, so that it cannot crowd out others.
+	turn chan struct{}
 }
 
 // Configure sets the remote consenters of a channel. Connections and streams
@@ -133,7 +136,7 @@ func formerOf(old *members, current map[string]uint64, now time.Time) map[string
 	}
 	for key, id := range old.byClientKey {
 		if _, still := current[key]; !still {
-			all[key] = former{id: id, until: now.Add(formerPatience)}
+			all[key] = former{id: id, until: now.Add(formerPatience), turn: make(chan struct{}, 1)}
 		}
 	}
 	return all
@@ -210,20 +213,20 @@ func (c *Comm) sender(channel string, clientKey []byte) (uint64, error) {
 }
 
 // submitter is like sender, for transactions, which are taken for a while from
-// former consenters too.
-func (c *Comm) submitter(channel string, clientKey []byte) (id uint64, isFormer bool, err error) {
+// former consenters too. These have a turn.
+func (c *Comm) submitter(channel string, clientKey []byte) (id uint64, turn chan struct{}, err error) {
 	id, err = c.sender(channel, clientKey)
 	if !errors.Is(err, errUnauthorized) {
-		return id, false, err
+		return id, nil, err
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if m := c.channels[channel]; m != nil {
 		if f, ok := m.former[string(clientKey)]; ok && time.Now().Before(f.until) {
-			return f.id, true, nil
+			return f.id, f.turn, nil
 		}
 	}
-	return 0, false, err
+	return 0, nil, err
 }
 
 // remote is one consenter of one channel with its connection and streams.

@@ -50,6 +50,9 @@ type testPeer struct {
 	more     func(*grpc.Server)
 	asFabric bool          // knows orderer.Cluster only; set before serve
 	ending   chan struct{} // closed to end the streams with answers
+	atEnd    func()        // called when a stream is ended in order; set before that
+
+	submitting atomic.Int32 // transactions that handlers have
 
 	mu     sync.Mutex
 	refuse error
@@ -74,11 +77,17 @@ func (p *testPeer) OnConsensus(channel string, sender uint64, req *ab.ConsensusR
 	return p.handle(received{channel: channel, sender: sender, consensus: req})
 }
 
-func (p *testPeer) OnSubmitEnd(context.Context, string) {}
+func (p *testPeer) OnSubmitEnd(context.Context, string) {
+	if p.atEnd != nil {
+		p.atEnd()
+	}
+}
 
 func (p *testPeer) OnSubmitBegin(string) (<-chan struct{}, error) { return p.ending, nil }
 
 func (p *testPeer) OnSubmit(channel string, sender uint64, msg *protoutil.Message, configSeq uint64, _ bool) error {
+	p.submitting.Add(1)
+	defer p.submitting.Add(-1)
 	return p.handle(received{channel: channel, sender: sender, submit: msg, configSeq: configSeq})
 }
 

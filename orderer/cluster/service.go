@@ -81,7 +81,7 @@ func (s *Service) Step(stream ab.Cluster_StepServer) error {
 		if errors.Is(err, io.EOF) {
 			s.log.Debugf("%s(%s) disconnected", from.name, from.addr)
 			for channel := range from.submits {
-				s.handler.OnSubmitEnd(stream.Context(), channel)
+				s.submitEnded(stream.Context(), channel, from)
 			}
 			return nil
 		}
@@ -89,27 +89,25 @@ func (s *Service) Step(stream ab.Cluster_StepServer) error {
 			s.log.Debugf("Stream read from %s(%s) failed: %v", from.name, from.addr, err)
 			return err
 		}
-		if err := s.handle(in.Bytes, from); err != nil {
+		if err := s.handle(stream.Context(), in.Bytes, from); err != nil {
 			s.log.Warnf("Closing stream from %s(%s): %v", from.name, from.addr, err)
 			return err
 		}
 	}
 }
 
-func (s *Service) handle(raw []byte, from *incoming) error {
+func (s *Service) handle(ctx context.Context, raw []byte, from *incoming) error {
 	req, err := parseStep(raw)
 	if err != nil {
 		return fmt.Errorf("badly formatted message: %w", err)
 	}
 	switch {
 	case req.submit != nil:
-		sender, former, err := s.authenticateSubmitter(req.submit.channel, from)
+		sender, done, err := s.admit(ctx, req.submit, from)
 		if err != nil {
 			return err
 		}
-		if former {
-			req.submit.configSeq = 0
-		}
+		defer done()
 		if req.submit.msg == nil {
 			return fmt.Errorf("submit request of node %d without a payload", sender)
 		}
@@ -138,16 +136,49 @@ func (s *Service) authenticate(channel string, from *incoming) (uint64, error) {
 	return sender, nil
 }
 
-// authenticateSubmitter is like authenticate, for transactions. What a former
-// consenter says about the configuration is not to be relied on.
-func (s *Service) authenticateSubmitter(channel string, from *incoming) (id uint64, former bool, err error) {
+// authenticateSubmitter is like authenticate, for transactions. Former consenters
+// have a turn.
+func (s *Service) authenticateSubmitter(channel string, from *incoming) (id uint64, turn chan struct{}, err error) {
 	if channel == "" {
-		return 0, false, errNoChannel
+		return 0, nil, errNoChannel
 	}
-	if id, former, err = s.comm.submitter(channel, from.clientKey); err == nil {
+	if id, turn, err = s.comm.submitter(channel, from.clientKey); err == nil {
 		from.expiry.check(channel)
 	}
-	return id, former, err
+	return id, turn, err
+}
+
+// admit authenticates the sender of a transaction. A former consenter waits for
+// its turn, until done is called, and what it says about the configuration is not
+// relied on.
+func (s *Service) admit(ctx context.Context, tx *submit, from *incoming) (sender uint64, done func(), err error) {
+	sender, turn, err := s.authenticateSubmitter(tx.channel, from)
+	if err != nil {
+		return 0, nil, err
+	}
+	if turn == nil {
+		return sender, func() {}, nil
+	}
+	tx.configSeq = 0
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		return 0, nil, ctx.Err()
+	}
+	done = func() { <-turn }
+	if _, _, err := s.authenticateSubmitter(tx.channel, from); err != nil { // it has waited for too long
+		done()
+		return 0, nil, err
+	}
+	return sender, done, nil
+}
+
+// submitEnded tells that a stream with transactions was ended in order, unless
+// its sender's time as a former consenter is over: a block is cut for that.
+func (s *Service) submitEnded(ctx context.Context, channel string, from *incoming) {
+	if _, _, err := s.authenticateSubmitter(channel, from); err == nil {
+		s.handler.OnSubmitEnd(ctx, channel)
+	}
 }
 
 // incoming is the other end of a stream.

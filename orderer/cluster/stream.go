@@ -167,7 +167,10 @@ func (s *stream) write(rpc grpc.ClientStream, o outgoing, timer *time.Timer) boo
 	s.queueLength.Set(float64(len(s.queue)))
 	s.onUse()
 	if s.answers != nil {
-		s.answers.await(o.done)
+		if !s.answers.await(o.done) {
+			o.done(s.unsent())
+			return false
+		}
 		o.report = nil // whoever receives the answers does, also if the writing fails
 	}
 	start := time.Now()
@@ -199,9 +202,22 @@ func (s *stream) writeRest(rpc grpc.ClientStream, timer *time.Timer) {
 		}
 		timer.Reset(endTimeouts * s.timeout) // giving up would take back what is not read yet
 		if rpc.CloseSend() == nil {
-			<-s.ctx.Done()
+			s.refuseRest()
 		}
 		return
+	}
+}
+
+// refuseRest refuses what is queued by senders that had the stream before it was
+// finished, until it ends.
+func (s *stream) refuseRest() {
+	for {
+		select {
+		case o := <-s.queue:
+			o.done(notTaken(errFinished))
+		case <-s.ctx.Done():
+			return
+		}
 	}
 }
 

@@ -161,19 +161,21 @@ func (t *taking) run(stream grpc.ServerStream) error {
 		var in comm.Received
 		err := stream.RecvMsg(&in)
 		if errors.Is(err, io.EOF) {
-			t.service.handler.OnSubmitEnd(stream.Context(), t.channel)
+			if t.count.Load() > 0 {
+				t.service.submitEnded(stream.Context(), t.channel, t.from)
+			}
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if err := t.pass(in.Bytes); err != nil {
+		if err := t.pass(stream.Context(), in.Bytes); err != nil {
 			return err
 		}
 	}
 }
 
-func (t *taking) pass(raw []byte) error {
+func (t *taking) pass(ctx context.Context, raw []byte) error {
 	req, err := parseStep(raw)
 	if err != nil {
 		return fmt.Errorf("badly formatted message: %w", err)
@@ -181,13 +183,11 @@ func (t *taking) pass(raw []byte) error {
 	if req.submit == nil || req.submit.channel != t.channel || req.submit.msg == nil {
 		return errOtherChannel
 	}
-	sender, former, err := t.service.authenticateSubmitter(t.channel, t.from)
+	sender, done, err := t.service.admit(ctx, req.submit, t.from)
 	if err != nil {
 		return err
 	}
-	if former {
-		req.submit.configSeq = 0
-	}
+	defer done()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.over.Load() {

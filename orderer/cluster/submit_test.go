@@ -1,8 +1,11 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 
 	"raftmig/orderer/cluster/clustertest"
 	"raftmig/orderer/comm"
+	"raftmig/orderer/metrics"
 	"raftmig/orderer/protoutil"
 )
 
@@ -217,6 +221,145 @@ func TestWhoMayNotSubmitIsRefused(t *testing.T) {
 	}
 }
 
+// A sender may find a place in the queue of a stream that has been ended, between
+// the last look at the queue and the end of the stream.
+func TestWhatIsQueuedBehindTheEndOfAStreamIsRefusedAtOnce(t *testing.T) {
+	ca := clustertest.NewCA(t, "ca")
+	a, b := newPeer(t, ca, 1, nil), newPeer(t, ca, 2, nil)
+	ends, read := make(chan struct{}), make(chan struct{})
+	b.atEnd = func() { close(ends); <-read }
+	connect(t, a, b)
+	require.NoError(t, <-a.submitLater(2, "one"))
+	s, err := a.comm.RPC("ch1").submitStream(2)
+	require.NoError(t, err)
+	a.comm.RPC("ch1").SubmitOnlyTo(0)
+	<-ends
+	late := make(chan error, 1)
+	s.queue <- outgoing{report: func(err error) { late <- err }}
+	select {
+	case err := <-late:
+		require.ErrorIs(t, err, ErrNotTaken)
+	case <-time.After(patience):
+		t.Error("not answered while the other side has not read everything")
+	}
+	close(read)
+	<-s.ended
+}
+
+// endedStream is one whose server has ended it.
+type endedStream struct{ grpc.ClientStream }
+
+func (endedStream) SendMsg(any) error { return io.EOF }
+
+func TestWhatComesToAStreamThatHasEndedIsWithNobody(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	s := &stream{
+		kind: transactionMessages, ctx: ctx, cancel: cancel, timeout: time.Minute, answers: newAnswers(time.Minute),
+		queueLength: metrics.Disabled{}.NewGauge(metrics.Opts{}), onUse: func() {},
+	}
+	broken := uncertain(errors.New("connection reset"))
+	cancel(broken)
+	s.answers.end(broken)
+	var got error
+	require.False(t, s.write(endedStream{}, outgoing{report: func(err error) { got = err }}, time.NewTimer(time.Hour)))
+	require.ErrorIs(t, got, ErrNotTaken)
+	require.NotErrorIs(t, got, ErrUncertain)
+}
+
+func TestMessagesThatWereAnsweredAreLetGo(t *testing.T) {
+	a := newAnswers(time.Minute)
+	require.True(t, a.await(func(error) {}))
+	require.True(t, a.await(func(error) {}))
+	all := a.waiting
+	require.NoError(t, a.taken(1))
+	require.Nil(t, all[0].report, "an idle stream would keep the message")
+	require.NotNil(t, all[1].report)
+	a.end(errStreamClosed)
+	require.Nil(t, all[1].report)
+}
+
+// A leader cuts a block when a stream ends in order. One who is no consenter any
+// more is not to have that at hand for ever.
+func TestTheEndOfAStreamCountsOnlyFromThoseWhoMaySubmit(t *testing.T) {
+	ca := clustertest.NewCA(t, "ca")
+	for _, fabric := range []bool{false, true} {
+		for _, tc := range []struct {
+			name  string
+			sends bool
+			later map[string]former
+			want  int32
+		}{
+			{"a former consenter in its time", true, nil, 1},
+			{"one whose time is over", true, map[string]former{}, 0},
+			{"one who sent nothing", false, nil, 0},
+		} {
+			t.Run(fmt.Sprintf("%s, on a stream of Fabric's: %v", tc.name, fabric), func(t *testing.T) {
+				a, b := newPeer(t, ca, 1, nil), newPeer(t, ca, 2, nil)
+				if fabric {
+					b = newFabricPeer(t, ca, 2)
+				}
+				var ends atomic.Int32
+				b.atEnd = func() { ends.Add(1) }
+				connect(t, a, b)
+				if tc.sends {
+					require.NoError(t, <-a.submitLater(2, "one"))
+					b.receive(t)
+				}
+				s, err := a.comm.RPC("ch1").submitStream(2)
+				require.NoError(t, err)
+				b.comm.Configure("ch1", nil)
+				if tc.later != nil {
+					b.comm.mu.Lock()
+					b.comm.channels["ch1"].former = tc.later
+					b.comm.mu.Unlock()
+				}
+				s.finish()
+				<-s.ended
+				require.Equal(t, tc.want, ends.Load())
+			})
+		}
+	}
+}
+
+// A node that was removed may be hostile: however many streams it opens, those of
+// others have their turn.
+func TestAFormerConsenterHasOneTransactionTakenAtATime(t *testing.T) {
+	ca := clustertest.NewCA(t, "ca")
+	for _, fabric := range []bool{false, true} {
+		t.Run(fmt.Sprintf("on a stream of Fabric's: %v", fabric), func(t *testing.T) {
+			a, b := newPeer(t, ca, 1, nil), newPeer(t, ca, 2, nil)
+			if fabric {
+				b = newFabricPeer(t, ca, 2)
+			}
+			connect(t, a, b)
+			b.comm.Configure("ch1", nil)
+			block := make(chan struct{})
+			b.set(nil, block)
+			r, err := a.comm.remote("ch1", 2)
+			require.NoError(t, err)
+			for range 5 {
+				r.mu.Lock()
+				s := r.newStream(transactionMessages)
+				r.mu.Unlock()
+				require.NoError(t, s.send(outgoing{parts: submitParts("ch1", 3, protoutil.NewMessage(&cb.Envelope{Payload: []byte("x")}))}))
+			}
+			eventually(t, func() bool { return b.submitting.Load() > 0 }, "none is taken")
+			require.Never(t, func() bool { return b.submitting.Load() > 1 }, 100*time.Millisecond, 5*time.Millisecond, "more than one at a time")
+			b.comm.mu.Lock()
+			f := b.comm.channels["ch1"].former
+			for key, one := range f {
+				one.until = time.Now() // while four wait
+				f[key] = one
+			}
+			b.comm.mu.Unlock()
+			close(block)
+			require.Equal(t, "x", string(b.receive(t).submit.Payload))
+			eventually(t, func() bool { return b.logs.FilterMessageSnippet("isn't authorized").Len() == 4 }, "the others are not refused")
+			require.Empty(t, b.messages)
+		})
+	}
+}
+
 // What a consenter had on the way when it was removed, or got another key, was
 // accepted. It is validated again, and nothing else is taken from it.
 func TestTransactionsOfAFormerConsenterAreTakenForAWhile(t *testing.T) {
@@ -243,7 +386,10 @@ func TestTransactionsOfAFormerConsenterAreTakenForAWhile(t *testing.T) {
 	now := time.Now()
 	old := &members{byClientKey: map[string]uint64{"1": 1, "2": 2}}
 	gone := &members{former: formerOf(old, map[string]uint64{"2": 2}, now)}
-	require.Equal(t, map[string]former{"1": {1, now.Add(formerPatience)}}, gone.former)
+	require.Len(t, gone.former, 1)
+	require.EqualValues(t, 1, gone.former["1"].id)
+	require.Equal(t, now.Add(formerPatience), gone.former["1"].until)
+	require.Equal(t, gone.former, formerOf(gone, nil, now), "with the same turn")
 	require.Empty(t, formerOf(gone, map[string]uint64{"1": 3}, now), "a consenter again")
 	require.Len(t, formerOf(gone, nil, now.Add(formerPatience-1)), 1)
 	require.Empty(t, formerOf(gone, nil, now.Add(formerPatience)))
