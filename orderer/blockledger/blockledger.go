@@ -26,8 +26,9 @@ type Factory interface {
 	GetOrCreate(channelID string) (ReadWriter, error)
 	// Remove deletes a channel's ledger.
 	Remove(channelID string) error
-	// ChannelIDs lists the channels that have a ledger, sorted.
-	ChannelIDs() []string
+	// ChannelIDs lists the channels that have a ledger, sorted. A node without
+	// any begins anew, so that an error must never be taken for none.
+	ChannelIDs() ([]string, error)
 	// Close releases all ledgers.
 	Close() error
 }

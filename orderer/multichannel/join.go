@@ -108,7 +108,11 @@ func (r *Registrar) judgeJoinBlock(block *cb.Block) (member bool, err error) {
 // left: a join begins on nothing (issues 4016 and 5198 of Fabric). A ledger with
 // blocks is not touched; all of those are in use, or the process would not run.
 func (r *Registrar) makeRoom(channelID string) error {
-	if slices.Contains(r.options.Ledgers.ChannelIDs(), channelID) {
+	ids, err := r.options.Ledgers.ChannelIDs()
+	if err != nil {
+		return err
+	}
+	if slices.Contains(ids, channelID) {
 		l, err := r.options.Ledgers.GetOrCreate(channelID)
 		if err != nil {
 			return fmt.Errorf("error getting ledger for channel: %s: %w", channelID, err)

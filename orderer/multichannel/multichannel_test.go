@@ -70,7 +70,15 @@ func (c *testChain) Halt() {
 type failingLedgers struct {
 	blockledger.Factory
 	fail  map[string]error
-	plain bool // the ledgers as they are
+	list  error // of ChannelIDs
+	plain bool  // the ledgers as they are
+}
+
+func (f *failingLedgers) ChannelIDs() ([]string, error) {
+	if f.list != nil {
+		return nil, f.list
+	}
+	return f.Factory.ChannelIDs()
 }
 
 func (f *failingLedgers) GetOrCreate(id string) (blockledger.ReadWriter, error) {
@@ -404,6 +412,12 @@ func TestWhatCannotBeStarted(t *testing.T) {
 				protoutil.MustMarshal(&cb.Capabilities{Capabilities: map[string]*cb.Capability{"V9_9": {}}})
 		})))
 		require.ErrorContains(t, w.initialize(), "Error creating ledger resources: error checking bundle for channel: syschannel: config requires unsupported orderer capabilities: ")
+	})
+	t.Run("ledgers that cannot be listed", func(t *testing.T) {
+		w := newWorld(t)
+		w.bootstrap()
+		w.ledgers.list = errors.New("input/output error")
+		require.EqualError(t, w.initialize(), "Error creating ledger resources: input/output error")
 	})
 	t.Run("nothing at all is fine", func(t *testing.T) {
 		w := newWorld(t)

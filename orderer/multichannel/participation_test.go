@@ -116,6 +116,13 @@ func newParticipant(t *testing.T) *participant {
 	return p
 }
 
+// stored are the channels that have a ledger.
+func (p *participant) stored() []string {
+	ids, err := p.ledgers.ChannelIDs()
+	require.NoError(p.t, err)
+	return ids
+}
+
 // begin starts the registrar, as a start of the process does.
 func (p *participant) begin() error {
 	p.provider = prom.New()
@@ -269,7 +276,7 @@ func TestAJoinThatFailsLeavesNothing(t *testing.T) {
 		_, err = p.r.JoinChannel(id, block, true)
 		require.EqualError(t, err, want)
 		require.Empty(t, p.joining())
-		require.NotContains(t, p.ledgers.ChannelIDs(), id)
+		require.NotContains(t, p.stored(), id)
 		require.Equal(t, types.ChannelList{}, p.r.ChannelList())
 	}
 	kafka := p.net.SystemConfig()
@@ -316,7 +323,7 @@ func TestRemovingChannels(t *testing.T) {
 	for i, id := range []string{"ch1", "ch2"} {
 		require.NoError(t, p.r.RemoveChannel(id))
 		require.Equal(t, []string{"ch1", "ch2"}[:i+1], p.removed)
-		require.NotContains(t, p.ledgers.ChannelIDs(), id)
+		require.NotContains(t, p.stored(), id)
 		require.ErrorIs(t, p.r.RemoveChannel(id), types.ErrChannelNotExist)
 	}
 	require.True(t, chain.halted)
@@ -413,7 +420,7 @@ func TestRemovingTheSystemChannel(t *testing.T) {
 	require.True(t, p.stopped)
 	require.True(t, p.cluster.untracked)
 	require.Equal(t, []string{"syschannel", "ch2"}, p.removed)
-	require.Equal(t, []string{"ch1"}, p.ledgers.ChannelIDs())
+	require.Equal(t, []string{"ch1"}, p.stored())
 	require.Equal(t, []string{"ch1"}, p.cluster.started)
 	require.NotSame(t, old, p.r.Chain("ch1"), "a chain that knows no system channel")
 	require.Equal(t, types.ChannelList{Channels: []types.ChannelInfoShort{{Name: "ch1"}}}, p.r.ChannelList())

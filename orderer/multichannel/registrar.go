@@ -135,7 +135,11 @@ func (r *Registrar) buildAll() ([]startable, error) {
 
 // openAll opens the ledgers that are not empty.
 func (r *Registrar) openAll() (apps []*resources, system *resources, err error) {
-	for _, id := range r.options.Ledgers.ChannelIDs() {
+	ids, err := r.options.Ledgers.ChannelIDs()
+	if err != nil {
+		return nil, nil, fmt.Errorf("Error creating ledger resources: %w", err) //nolint:staticcheck // Fabric's text
+	}
+	for _, id := range ids {
 		res, err := r.openExisting(id)
 		if err != nil {
 			return nil, nil, fmt.Errorf("Error creating ledger resources: %w", err) //nolint:staticcheck // Fabric's text

@@ -150,13 +150,13 @@ func (m *memoryLedgers) GetOrCreate(channel string) (blockledger.ReadWriter, err
 
 func (m *memoryLedgers) Remove(channel string) error { delete(m.ledgers, channel); return nil }
 func (m *memoryLedgers) Close() error                { return nil }
-func (m *memoryLedgers) ChannelIDs() []string {
+func (m *memoryLedgers) ChannelIDs() ([]string, error) {
 	var ids []string
 	for id := range m.ledgers {
 		ids = append(ids, id)
 	}
 	sort.Strings(ids)
-	return ids
+	return ids, nil
 }
 
 func (m *memoryLedgers) height(channel string) uint64 {

@@ -122,8 +122,12 @@ func (n *node) cutShort(heights map[string]uint64) *bootBlock {
 
 // heightsOf returns the height of every channel's ledger.
 func heightsOf(ledgers blockledger.Factory) (map[string]uint64, error) {
+	ids, err := ledgers.ChannelIDs()
+	if err != nil {
+		return nil, err
+	}
 	heights := map[string]uint64{}
-	for _, id := range ledgers.ChannelIDs() {
+	for _, id := range ids {
 		l, err := ledgers.GetOrCreate(id)
 		if err != nil {
 			return nil, fmt.Errorf("opening the ledger of channel %s: %w", id, err)
@@ -136,7 +140,11 @@ func heightsOf(ledgers blockledger.Factory) (map[string]uint64, error) {
 // systemChannel finds the system channel's last config block in the ledgers;
 // nil if there is none.
 func (n *node) systemChannel(ledgers blockledger.Factory) (*bootBlock, error) {
-	for _, id := range ledgers.ChannelIDs() {
+	ids, err := ledgers.ChannelIDs()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
 		l, err := ledgers.GetOrCreate(id)
 		if err != nil {
 			return nil, fmt.Errorf("opening the ledger of channel %s: %w", id, err)

@@ -102,7 +102,9 @@ func requireStored(t *testing.T, dir string, want map[string][]*cb.Block) {
 	ledgers, err := fileledger.New(dir, fileledger.Options{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, ledgers.Close()) }()
-	require.Len(t, ledgers.ChannelIDs(), len(want))
+	ids, err := ledgers.ChannelIDs()
+	require.NoError(t, err)
+	require.Len(t, ids, len(want))
 	for channel, blocks := range want {
 		l, err := ledgers.GetOrCreate(channel)
 		require.NoError(t, err)

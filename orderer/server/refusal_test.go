@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,6 +23,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"raftmig/orderer/blockledger"
 	"raftmig/orderer/channelconfig"
 	"raftmig/orderer/localconfig"
 	"raftmig/orderer/protoutil"
@@ -86,6 +88,30 @@ func TestWhatEndsTheStart(t *testing.T) {
 			<-r.ended
 			require.ErrorContains(t, r.err, test.want)
 			require.Regexp(t, `(PANI|FATA) \[orderer\.common\.server\] \w+ -> `, r.log.String())
+		})
+	}
+}
+
+// unlistable are ledgers whose folder cannot be read.
+type unlistable struct{ blockledger.Factory }
+
+func (unlistable) ChannelIDs() ([]string, error) {
+	return nil, errors.New("listing ledgers: input/output error")
+}
+
+// Such a node is not to begin anew.
+func TestLedgersThatCannotBeListedEndTheStart(t *testing.T) {
+	n := newNetwork(t)
+	for _, method := range []string{"file", "none"} {
+		t.Run(method, func(t *testing.T) {
+			n := &network{Network: n.Network, t: t, broker: n.broker, ports: n.ports}
+			require.NoError(t, os.RemoveAll(n.Path("o0")))
+			r := n.launchWith(0, "", func(c *localconfig.TopLevel) { c.General.BootstrapMethod = method }, func(o *Options) {
+				o.wrapLedgers = func(f blockledger.Factory) blockledger.Factory { return unlistable{f} }
+			})
+			<-r.ended
+			require.ErrorContains(t, r.err, "listing ledgers: input/output error")
+			require.NotContains(t, r.log.String(), "Bootstrapping the system channel")
 		})
 	}
 }

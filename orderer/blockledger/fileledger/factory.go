@@ -81,10 +81,8 @@ func New(dir string, opts Options) (blockledger.Factory, error) {
 
 func newFactory(dir string, o *options, m *factoryMetrics, log *zap.SugaredLogger) (*Factory, error) {
 	f := &Factory{dir: dir, opts: o, metrics: m, log: log, ledgers: map[string]*Ledger{}}
-	for _, d := range []string{f.chainsDir(), f.removalsDir()} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			return nil, fmt.Errorf("creating ledger folder: %w", err)
-		}
+	if err := f.makeFolders(); err != nil {
+		return nil, fmt.Errorf("creating ledger folder: %w", err)
 	}
 	db, err := openIndex(filepath.Join(dir, "index"), log)
 	if err != nil {
@@ -95,6 +93,24 @@ func newFactory(dir string, o *options, m *factoryMetrics, log *zap.SugaredLogge
 		return nil, errors.Join(err, db.Close())
 	}
 	return f, nil
+}
+
+// makeFolders makes what is missing, durably: a ledger is as durable as the
+// folders that it lies in.
+func (f *Factory) makeFolders() error {
+	_, err := os.Stat(f.dir)
+	missing := errors.Is(err, os.ErrNotExist)
+	for _, d := range []string{f.chainsDir(), f.removalsDir()} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	if missing { // else it may lie in a folder that is not ours to open
+		if err := syncDir(filepath.Dir(f.dir)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(syncDir(f.dir), syncDir(filepath.Dir(f.removalsDir())))
 }
 
 func (f *Factory) chainsDir() string   { return filepath.Join(f.dir, "chains") }
@@ -137,11 +153,10 @@ func checkName(channelID string) error {
 }
 
 // ChannelIDs implements blockledger.Factory.
-func (f *Factory) ChannelIDs() []string {
+func (f *Factory) ChannelIDs() ([]string, error) {
 	entries, err := os.ReadDir(f.chainsDir())
 	if err != nil {
-		f.log.Errorf("Listing ledgers: %s", err)
-		return nil
+		return nil, fmt.Errorf("listing ledgers: %w", err)
 	}
 	var ids []string
 	for _, e := range entries {
@@ -150,7 +165,7 @@ func (f *Factory) ChannelIDs() []string {
 		}
 	}
 	slices.Sort(ids)
-	return ids
+	return ids, nil
 }
 
 // Remove implements blockledger.Factory. A marker on disk makes New finish a

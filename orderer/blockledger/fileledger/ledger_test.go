@@ -154,7 +154,7 @@ func TestRemove(t *testing.T) {
 	require.NoError(t, f.Remove("ch"))
 	require.NoError(t, f.Remove("never-there"))
 
-	require.Equal(t, []string{"ch1"}, f.ChannelIDs())
+	require.Equal(t, []string{"ch1"}, channelsOf(t, f))
 	require.ErrorIs(t, l.Append(equalChain(4, 10)[3]), blockledger.ErrClosed)
 	require.Len(t, readAll(t, other), 2)
 	require.Equal(t, uint64(0), ledgerOf(t, f, "ch").Height(), "a new ledger of that name is empty")
@@ -175,9 +175,19 @@ func TestRemovalCutShortIsFinishedOnOpening(t *testing.T) {
 	require.NoError(t, os.WriteFile(marker, nil, 0o600))
 
 	f = open(t, dir, Options{})
-	require.Empty(t, f.ChannelIDs())
+	require.Empty(t, channelsOf(t, f))
 	require.NoFileExists(t, marker)
 	require.Equal(t, uint64(0), ledgerOf(t, f, "ch").Height())
+}
+
+// A node that takes a folder which cannot be read for an empty one begins anew.
+func TestAFolderThatCannotBeListedIsNotAnEmptyOne(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, dir, Options{})
+	require.Empty(t, channelsOf(t, f))
+	require.NoError(t, os.Remove(filepath.Join(dir, "chains")))
+	_, err := f.ChannelIDs()
+	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 // What is kept elsewhere for a channel goes before its ledger does, and is tried
@@ -194,14 +204,14 @@ func TestARemovalIncludesWhatIsKeptElsewhere(t *testing.T) {
 	require.NoError(t, err)
 	appendAll(t, ledgerOf(t, f, "ch"), equalChain(3, 10))
 	require.ErrorIs(t, f.Remove("ch"), failure)
-	require.Equal(t, []string{"ch"}, f.ChannelIDs())
+	require.Equal(t, []string{"ch"}, channelsOf(t, f))
 	require.NoError(t, f.Close())
 
 	_, err = New(dir, o)
 	require.ErrorIs(t, err, failure, "at the next start as well")
 	failure = nil
 	f = open(t, dir, o)
-	require.Empty(t, f.ChannelIDs())
+	require.Empty(t, channelsOf(t, f))
 	require.Equal(t, []string{"ch", "ch", "ch"}, asked)
 	require.NoError(t, f.Close())
 	open(t, dir, o)
