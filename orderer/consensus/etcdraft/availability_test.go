@@ -1,12 +1,16 @@
 package etcdraft
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/golang/protobuf/proto"
+	cb "github.com/hyperledger/fabric-protos-go/common"
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"github.com/hyperledger/fabric-protos-go/orderer/etcdraft"
 	"github.com/stretchr/testify/require"
@@ -14,6 +18,7 @@ import (
 
 	"raftmig/orderer/channelconfig"
 	"raftmig/orderer/cluster/clustertest"
+	"raftmig/orderer/consensus"
 	"raftmig/orderer/msp"
 	"raftmig/orderer/protoutil"
 )
@@ -226,6 +231,43 @@ func TestBlocksThatRaftDropsAreMadeAnew(t *testing.T) {
 		require.Equal(t, 1, times)
 	}
 	require.Empty(t, node.fatal)
+}
+
+// slowPuller knows of a block that evicts this node, and of none before it.
+type slowPuller struct {
+	evicting *cb.Block
+	pulling  chan struct{}
+	closed   atomic.Bool
+}
+
+func (p *slowPuller) LastConfigBlock(context.Context) (*cb.Block, error) { return p.evicting, nil }
+
+func (p *slowPuller) PullBlock(ctx context.Context, _ uint64) (*cb.Block, error) {
+	close(p.pulling)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (p *slowPuller) Close() { p.closed.Store(true) }
+
+// The ledger of a chain that was halted is not written any more: it may be closed,
+// or removed.
+func TestHaltWaitsForTheLastBlocksOfAnEvictedNode(t *testing.T) {
+	net := newNetwork(t, 2)
+	net.addChannel("ch1", net.config(net.nodes...), net.nodes)
+	evicting := proto.Clone(newFakeSupport("ch1", net.config(net.nodes[1])).Block(0)).(*cb.Block)
+	evicting.Header.Number = 5
+	p := &slowPuller{evicting: evicting, pulling: make(chan struct{})}
+	node := net.nodes[0]
+	node.options = func(o *Options) {
+		o.EvictionSuspicion, o.LeaderCheckInterval = 50*time.Millisecond, 10*time.Millisecond
+		o.NewPuller = func(consensus.ConsenterSupport) (BlockPuller, error) { return p, nil }
+	}
+	node.start()
+	<-p.pulling
+	node.chains["ch1"].Halt()
+	require.True(t, p.closed.Load())
+	net.eventually(func() bool { return node.tracked.has("ch1") }, "the eviction is not reported")
 }
 
 func TestANodeThatWasEvictedWhileItWasDownFindsOut(t *testing.T) {

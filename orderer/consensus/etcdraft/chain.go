@@ -72,6 +72,7 @@ type Chain struct {
 	stopped     chan struct{} // closed first thing when stopping
 	loops       sync.WaitGroup
 	drained     drained
+	lastBlocks  lastBlocks
 
 	// handOn replaces forwardLater in simulations.
 	handOn func(s submission, after ...<-chan struct{}) <-chan struct{}
@@ -126,12 +127,14 @@ func (c *Chain) Errored() <-chan struct{} { return c.fault.shutSignal() }
 
 // Halt stops the chain in order, so that nothing is lost that was accepted, as
 // long as a majority of the others is there, and waits until its files are
-// closed. It takes drainPatience at most before it stops.
+// closed and the ledger is left alone. It takes drainPatience at most before it stops.
 func (c *Chain) Halt() {
 	if c.started.Load() {
 		c.drained.once.Do(c.drain)
 	}
 	c.halt()
+	c.lastBlocks.cancel()
+	c.lastBlocks.taken.Wait()
 }
 
 // halt stops the chain at once and waits until its files are closed.

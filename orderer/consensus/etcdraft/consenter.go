@@ -180,6 +180,7 @@ func (c *Consenter) assemble(support consensus.ConsenterSupport, options *etcdra
 		ctx: ctx, cancel: cancel, stopped: make(chan struct{}), drained: newDrained(),
 		blockMeta: bm, consenters: consenters,
 	}
+	chain.lastBlocks.ctx, chain.lastBlocks.cancel = context.WithCancel(context.Background())
 	if c.opts.AcknowledgeAtCommit {
 		chain.acks = newAcknowledgements()
 	}

@@ -2,6 +2,7 @@ package etcdraft
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.etcd.io/etcd/raft/v3"
@@ -9,6 +10,14 @@ import (
 
 // appendPatience limits the wait for the blocks up to an eviction.
 const appendPatience = 10 * time.Minute
+
+// lastBlocks is the taking of the blocks up to the one that evicted this node,
+// which goes on when the chain has stopped, unless that was by Halt.
+type lastBlocks struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	taken  sync.WaitGroup
+}
 
 // watchLeader looks every LeaderCheckInterval whether the channel has had no
 // leader for so long that this node may have been removed (spec 4.9).
@@ -66,6 +75,7 @@ func (c *Chain) confirmEviction() bool {
 	}
 	c.log.Warnf("Detected our own eviction from the channel in block [%d]", number)
 	// The rest waits for this goroutine's end, as the chain does not stop before it.
+	c.lastBlocks.taken.Add(1)
 	go c.leave(puller, number)
 	return true
 }
@@ -73,7 +83,8 @@ func (c *Chain) confirmEviction() bool {
 // leave stops the chain, takes the remaining blocks up to the one that evicted
 // this node, and has the channel watched.
 func (c *Chain) leave(puller BlockPuller, last uint64) {
-	defer c.evicted()
+	defer c.evicted() // which may halt this chain
+	defer c.lastBlocks.taken.Done()
 	defer puller.Close()
 	c.log.Info("Waiting for chain to halt")
 	c.halt()
@@ -93,7 +104,7 @@ func (c *Chain) leave(puller BlockPuller, last uint64) {
 // appendUpTo stores blocks as they are; whoever watches the channel continues
 // where this ends.
 func (c *Chain) appendUpTo(puller BlockPuller, last uint64) error {
-	ctx, cancel := context.WithTimeout(context.Background(), appendPatience)
+	ctx, cancel := context.WithTimeout(c.lastBlocks.ctx, appendPatience)
 	defer cancel()
 	for next := c.support.Height(); next <= last; next++ {
 		c.log.Infof("Pulling block [%d]", next)
