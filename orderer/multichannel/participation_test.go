@@ -430,6 +430,44 @@ func TestRemovingTheSystemChannel(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// Like Fabric, whose application channels stop only once the system channel is
+// gone: what a failing disk keeps from being removed is no reason to stop the rest.
+func TestARemovalOfTheSystemChannelThatFailsStopsNoOther(t *testing.T) {
+	p := newParticipant(t)
+	for id, block := range map[string]*cb.Block{"syschannel": p.system(), "ch1": p.genesis("ch1"), "ch2": p.genesis("ch2")} {
+		l, err := p.ledgers.GetOrCreate(id)
+		require.NoError(t, err)
+		require.NoError(t, l.Append(block))
+	}
+	p.cluster.members["ch2"] = false
+	require.NoError(t, p.begin())
+	old := p.r.Chain("ch1")
+	failing := "syschannel"
+	p.beside = func(id string) error {
+		if id == failing {
+			return errors.New("input/output error")
+		}
+		return nil
+	}
+	require.EqualError(t, p.r.RemoveChannel("syschannel"), "failed removing ledger for system channel syschannel: input/output error")
+	require.Equal(t, types.StatusFailed, p.info("syschannel").Status)
+	require.True(t, p.logged("Failed to remove channel syschannel: input/output error"))
+	require.Same(t, old, p.r.Chain("ch1"))
+	require.False(t, old.chain.(*clusterChain).halted)
+	require.Equal(t, types.StatusActive, p.info("ch1").Status)
+	_, err := p.r.JoinChannel("ch3", p.genesis("ch3"), true)
+	require.ErrorIs(t, err, types.ErrSystemChannelExists, "until it was removed")
+
+	failing = "ch2"
+	require.EqualError(t, p.r.RemoveChannel("syschannel"), "failed removing ledger for channel(s): ch2")
+	require.Equal(t, types.StatusFailed, p.info("ch2").Status)
+	require.True(t, old.chain.(*clusterChain).halted)
+	require.Equal(t, types.StatusActive, p.info("ch1").Status, "a chain that knows no system channel")
+	failing = ""
+	require.NoError(t, p.r.RemoveChannel("ch2"))
+	require.Equal(t, types.ChannelList{Channels: []types.ChannelInfoShort{{Name: "ch1"}}}, p.r.ChannelList())
+}
+
 func TestAKafkaSystemChannelIsNotRemoved(t *testing.T) {
 	w := newWorld(t)
 	w.bootstrap()

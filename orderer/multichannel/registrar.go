@@ -140,6 +140,9 @@ func (r *Registrar) openAll() (apps []*resources, system *resources, err error) 
 		return nil, nil, fmt.Errorf("Error creating ledger resources: %w", err) //nolint:staticcheck // Fabric's text
 	}
 	for _, id := range ids {
+		if r.beingRemoved(id) { // half of it may be gone
+			continue
+		}
 		res, err := r.openExisting(id)
 		if err != nil {
 			return nil, nil, fmt.Errorf("Error creating ledger resources: %w", err) //nolint:staticcheck // Fabric's text
@@ -157,6 +160,13 @@ func (r *Registrar) openAll() (apps []*resources, system *resources, err error) 
 		system = res
 	}
 	return apps, system, nil
+}
+
+func (r *Registrar) beingRemoved(channelID string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	_, ok := r.removals[channelID]
+	return ok
 }
 
 func (r *Registrar) buildSystem(res *resources) (*ChainSupport, error) {

@@ -132,7 +132,7 @@ func (r *Registrar) removeSystemChannel(system *ChainSupport) error {
 		stop()
 	}
 	consenter.RemoveInactiveChainRegistry()
-	r.haltApplications(system)
+	// the others go on if this fails, without new channels, and it may be tried again
 	if err := r.removeOne(channelID); err != nil {
 		return fmt.Errorf("failed removing ledger for system channel %s: %w", channelID, err)
 	}
@@ -140,6 +140,7 @@ func (r *Registrar) removeSystemChannel(system *ChainSupport) error {
 	r.system = nil
 	r.mu.Unlock()
 	r.log().Infof("removed system channel: %s", channelID)
+	r.haltApplications()
 	var failed []string
 	for _, id := range leaving {
 		r.log().Infof("Not a member of channel %s, removing it", id)
@@ -190,13 +191,12 @@ func (r *Registrar) channelsToLeave(system *ChainSupport) (leaving []string, err
 	return leaving, nil
 }
 
-func (r *Registrar) haltApplications(system *ChainSupport) {
+// haltApplications halts the chains that are left when the system channel is gone.
+func (r *Registrar) haltApplications() {
 	var wg sync.WaitGroup
 	r.mu.RLock()
 	for _, c := range r.chains {
-		if c != system {
-			wg.Go(func() { r.haltForGood(c) })
-		}
+		wg.Go(func() { r.haltForGood(c) })
 	}
 	r.mu.RUnlock()
 	wg.Wait()
