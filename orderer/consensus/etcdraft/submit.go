@@ -53,12 +53,7 @@ func (c *Chain) submitAsync(s submission, finish func(error)) {
 		return
 	}
 	defer leave()
-	lead := c.lead.Load()
-	if lead == raft.None || lead == c.id || c.running() != nil {
-		finish(c.trySubmit(c.ctx, s))
-		return
-	}
-	c.send(lead, s, func(err error) {
+	submitted := func(err error) {
 		if !errors.Is(err, cluster.ErrNotTaken) {
 			finish(err)
 			return
@@ -68,7 +63,13 @@ func (c *Chain) submitAsync(s submission, finish func(error)) {
 			defer c.drained.left()
 			finish(c.submitAgain(s))
 		}()
-	})
+	}
+	lead := c.lead.Load()
+	if lead == raft.None || lead == c.id || c.running() != nil {
+		submitted(c.trySubmit(c.ctx, s)) // which forwards it if the leader has changed just now
+		return
+	}
+	c.send(lead, s, submitted)
 }
 
 // submitOwn submits a message that this node's client sent.
