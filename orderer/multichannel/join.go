@@ -149,6 +149,11 @@ func (r *Registrar) buildJoined(channelID string, block *cb.Block, member bool) 
 	if err != nil {
 		return nil, err
 	}
+	if res.ledger.Height() > block.Header.Number { // it is newer than the join block, or the same
+		if res, err = r.openExisting(channelID); err != nil {
+			return nil, err
+		}
+	}
 	if block.Header.Number > 0 || !member {
 		return r.newFollower(res, block, false)
 	}
@@ -164,6 +169,7 @@ func (r *Registrar) buildJoined(channelID string, block *cb.Block, member bool) 
 	// from here on the ledger says it all
 	if err := r.options.Participation.JoinBlocks.Remove(channelID); err != nil {
 		c.chain.Halt()
+		r.forget(c)
 		return nil, fmt.Errorf("failed removing joinblock for channel %s: %w", channelID, err)
 	}
 	r.add(c)

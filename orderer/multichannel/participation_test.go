@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
+	"github.com/hyperledger/fabric-protos-go/orderer/etcdraft"
 	"github.com/stretchr/testify/require"
 
 	"raftmig/orderer/blockledger/fileledger"
@@ -32,6 +34,7 @@ type clusterConsenter struct {
 	testConsenter
 	members   map[string]bool
 	memberErr error
+	onChain   func() // called when a chain was made; may be nil
 	untracked bool
 	forgotten []string
 }
@@ -40,6 +43,9 @@ func (c *clusterConsenter) HandleChain(s consensus.ConsenterSupport, md *cb.Meta
 	chain, err := c.testConsenter.HandleChain(s, md)
 	if err != nil {
 		return nil, err
+	}
+	if c.onChain != nil {
+		c.onChain()
 	}
 	return &clusterChain{testChain: chain.(*testChain), member: c.members[s.ChannelID()]}, nil
 }
@@ -262,6 +268,43 @@ func TestAJoinCutShortIsFinished(t *testing.T) {
 	require.ErrorIs(t, err, types.ErrChannelNotExist)
 	_, err = p.r.JoinChannel("ch1", p.genesis("ch1"), true)
 	require.NoError(t, err)
+}
+
+// A join block stays on disk while its channel is followed; the ledger may know
+// better by the next start, where the TLS CAs of others are trusted by it.
+func TestAFollowerBeginsWithTheNewestConfiguration(t *testing.T) {
+	p := newParticipant(t)
+	p.cluster.members["ch1"] = false
+	require.NoError(t, p.repo.Save("ch1", protoutil.MustMarshal(p.genesis("ch1"))))
+	l, err := p.ledgers.GetOrCreate("ch1")
+	require.NoError(t, err)
+	require.NoError(t, l.Append(p.genesis("ch1")))
+	newer := p.net.AppGenesis("ch1", 1, 7051)
+	newer.Header.Number, newer.Header.PreviousHash = 1, protoutil.BlockHeaderHash(p.genesis("ch1").Header)
+	newer.Metadata.Metadata = make([][]byte, 5)
+	index := protoutil.MustMarshal(&cb.OrdererBlockMetadata{LastConfig: &cb.LastConfig{Index: 1}})
+	newer.Metadata.Metadata[cb.BlockMetadataIndex_SIGNATURES] = protoutil.MustMarshal(&cb.Metadata{Value: index})
+	require.NoError(t, l.Append(newer))
+	require.NoError(t, p.begin())
+	require.Equal(t, types.ConsensusRelationFollower, p.info("ch1").ConsensusRelation)
+	o, _ := p.r.opened["ch1"].current().OrdererConfig()
+	want := &etcdraft.ConfigMetadata{}
+	require.NoError(t, proto.Unmarshal(o.ConsensusMetadata(), want))
+	require.EqualValues(t, 7051, want.Consenters[0].Port)
+}
+
+func TestAJoinWhoseBlockCannotBeDeletedLeavesNoChain(t *testing.T) {
+	p := newParticipant(t)
+	require.NoError(t, p.begin())
+	file := p.net.Path("pendingops", "join", "ch1.join")
+	p.cluster.onChain = func() { // a folder that is not empty in its place
+		require.NoError(t, os.Remove(file))
+		require.NoError(t, os.MkdirAll(filepath.Join(file, "x"), 0o700))
+	}
+	_, err := p.r.JoinChannel("ch1", p.genesis("ch1"), true)
+	require.ErrorContains(t, err, "failed removing joinblock for channel ch1: ")
+	require.Equal(t, []string{"ch1"}, p.cluster.forgotten, "messages of others would go to it")
+	require.NoError(t, os.RemoveAll(file)) // for the end of the test
 }
 
 func TestAJoinThatFailsLeavesNothing(t *testing.T) {

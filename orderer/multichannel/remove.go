@@ -84,6 +84,11 @@ func (r *Registrar) removeOne(channelID string) error {
 // haltForGood halts a chain that will not be started again.
 func (r *Registrar) haltForGood(c *ChainSupport) {
 	c.halt()
+	r.forget(c)
+}
+
+// forget has the consenter forget a chain that is halted.
+func (r *Registrar) forget(c *ChainSupport) {
 	if consenter, err := r.clusterConsenter(c.Resources()); err == nil {
 		consenter.ForgetChain(c.ChannelID())
 	}
