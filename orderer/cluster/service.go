@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 
 	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"go.uber.org/zap"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 
 	"raftmig/orderer/comm"
@@ -209,21 +207,11 @@ func (s *Service) peer(ctx context.Context) *incoming {
 		return in
 	}
 	in.addr = p.Addr.String()
-	if cert := clientCertificate(p); cert != nil {
+	if cert := comm.ClientCertificate(ctx); cert != nil {
 		in.name = cert.Subject.CommonName
 		in.clientKey = cert.RawSubjectPublicKeyInfo
 		in.expiry.notAfter = cert.NotAfter
 	}
 	in.expiry.node, in.expiry.endpoint = in.name, in.addr
 	return in
-}
-
-// clientCertificate returns the leaf certificate that the client presented and
-// proved to hold, or nil.
-func clientCertificate(p *peer.Peer) *x509.Certificate {
-	info, ok := p.AuthInfo.(credentials.TLSInfo)
-	if !ok || len(info.State.PeerCertificates) == 0 {
-		return nil
-	}
-	return info.State.PeerCertificates[0]
 }

@@ -69,7 +69,8 @@ func RemoteAddress(ctx context.Context) string {
 	return ""
 }
 
-// ClientCertificate returns the certificate that a stream's client showed, or nil.
+// ClientCertificate returns the certificate that a stream's client showed and
+// proved to hold, or nil.
 func ClientCertificate(ctx context.Context) *x509.Certificate {
 	p, ok := peer.FromContext(ctx)
 	if !ok {

@@ -141,19 +141,11 @@ func (c *Chain) load() error {
 	if c.view.height == 0 {
 		return nil
 	}
-	last, err := c.Ledger.BlockByNumber(c.view.height - 1)
+	config, err := blockledger.LastConfigBlock(c.Ledger)
 	if err != nil {
-		return fmt.Errorf("reading the last block: %w", err)
+		return fmt.Errorf("finding the configuration in force: %w", err)
 	}
-	index, err := protoutil.LastConfigIndex(last.Block)
-	if err != nil {
-		return fmt.Errorf("chain does not have appropriately encoded last config in its latest block: %w", err)
-	}
-	config, err := c.Ledger.BlockByNumber(index)
-	if err != nil {
-		return fmt.Errorf("could not retrieve config block from index %d: %w", index, err)
-	}
-	c.config = config.Block
+	c.config = config
 	return nil
 }
 

@@ -21,28 +21,6 @@ type resources struct {
 
 func (r *resources) current() channelconfig.Resources { return *r.config.Load() }
 
-// LastConfigBlock returns the block with the configuration in force after the
-// last block of a ledger, which must not be empty.
-func LastConfigBlock(ledger blockledger.Reader) (*cb.Block, error) {
-	height := ledger.Height()
-	if height == 0 {
-		return nil, errors.New("the ledger is empty")
-	}
-	last, err := ledger.BlockByNumber(height - 1)
-	if err != nil {
-		return nil, fmt.Errorf("reading block [%d]: %w", height-1, err)
-	}
-	index, err := protoutil.LastConfigIndex(last.Block)
-	if err != nil {
-		return nil, fmt.Errorf("block [%d]: %w", height-1, err)
-	}
-	config, err := ledger.BlockByNumber(index)
-	if err != nil {
-		return nil, fmt.Errorf("reading config block [%d]: %w", index, err)
-	}
-	return config.Block, nil
-}
-
 // openExisting returns the resources of a ledger found at start, or nil if it
 // is empty: then the node stopped while it made the channel, and the system
 // channel's block, which is written afterwards, makes it again.
@@ -55,7 +33,7 @@ func (r *Registrar) openExisting(channelID string) (*resources, error) {
 		r.options.Logger.Warnf("Channel %s has an empty ledger, it is left alone", channelID)
 		return nil, nil
 	}
-	block, err := LastConfigBlock(ledger)
+	block, err := blockledger.LastConfigBlock(ledger)
 	if err != nil {
 		return nil, fmt.Errorf("finding the configuration of channel %s: %w", channelID, err)
 	}

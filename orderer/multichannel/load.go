@@ -6,6 +6,7 @@ import (
 
 	cb "github.com/hyperledger/fabric-protos-go/common"
 
+	"raftmig/orderer/blockledger"
 	"raftmig/orderer/channelconfig"
 	"raftmig/orderer/protoutil"
 )
@@ -104,7 +105,7 @@ func (r *Registrar) isMember(res *resources) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	block, err := LastConfigBlock(res.ledger)
+	block, err := blockledger.LastConfigBlock(res.ledger)
 	if err != nil {
 		return false, err
 	}

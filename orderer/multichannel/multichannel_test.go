@@ -251,7 +251,7 @@ func TestBlocksHaveTheMetadataOfFabric(t *testing.T) {
 		signed[0].Data = append(signed[0].Data, 0)
 		require.ErrorContains(t, c.VerifyBlockSignature(signed, nil), "block verification failed: ")
 	}
-	last, err := LastConfigBlock(c.Reader())
+	last, err := blockledger.LastConfigBlock(c.Reader())
 	require.NoError(t, err)
 	require.Equal(t, uint64(3), last.Header.Number)
 }

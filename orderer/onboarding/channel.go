@@ -80,7 +80,7 @@ func (c Config) participant(ctx context.Context, channelID string, endpoints []c
 // pull continues a channel's ledger, which has its genesis block at least, up
 // to the height given.
 func (c Config) pull(ctx context.Context, channelID string, ledger blockledger.ReadWriter, endpoints []cluster.Endpoint, height uint64) error {
-	start, err := lastConfigBlock(ledger)
+	start, err := blockledger.LastConfigBlock(ledger)
 	if err != nil {
 		return err
 	}

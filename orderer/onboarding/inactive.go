@@ -9,6 +9,7 @@ import (
 
 	cb "github.com/hyperledger/fabric-protos-go/common"
 
+	"raftmig/orderer/blockledger"
 	"raftmig/orderer/channelconfig"
 	"raftmig/orderer/cluster"
 )
@@ -171,7 +172,7 @@ func (r *InactiveChainReplicator) configOf(channelID string) (channelconfig.Reso
 	if err != nil {
 		return nil, fmt.Errorf("opening the ledger of channel %s: %w", channelID, err)
 	}
-	block, err := lastConfigBlock(ledger)
+	block, err := blockledger.LastConfigBlock(ledger)
 	if err != nil {
 		return nil, fmt.Errorf("finding the configuration of channel %s: %w", channelID, err)
 	}

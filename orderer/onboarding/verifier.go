@@ -6,7 +6,6 @@ import (
 
 	cb "github.com/hyperledger/fabric-protos-go/common"
 
-	"raftmig/orderer/blockledger"
 	"raftmig/orderer/channelconfig"
 	"raftmig/orderer/cluster"
 	"raftmig/orderer/policies"
@@ -102,21 +101,4 @@ func endpointsIn(config channelconfig.Resources) ([]cluster.Endpoint, error) {
 		return nil, errors.New("the configuration has no Orderer group")
 	}
 	return cluster.EndpointsOf(config.ChannelConfig(), ord), nil
-}
-
-// lastConfigBlock returns the config block in force at a ledger's end.
-func lastConfigBlock(ledger blockledger.Reader) (*cb.Block, error) {
-	last, err := ledger.BlockByNumber(ledger.Height() - 1)
-	if err != nil {
-		return nil, fmt.Errorf("reading the last block: %w", err)
-	}
-	index, err := protoutil.LastConfigIndex(last.Block)
-	if err != nil {
-		return nil, err
-	}
-	entry, err := ledger.BlockByNumber(index)
-	if err != nil {
-		return nil, fmt.Errorf("reading config block [%d]: %w", index, err)
-	}
-	return entry.Block, nil
 }

@@ -11,7 +11,6 @@ import (
 
 	"raftmig/orderer/blockledger"
 	"raftmig/orderer/channelconfig"
-	"raftmig/orderer/multichannel"
 	"raftmig/orderer/protoutil"
 )
 
@@ -152,7 +151,7 @@ func (n *node) systemChannel(ledgers blockledger.Factory) (*bootBlock, error) {
 		if l.Height() == 0 {
 			continue
 		}
-		block, err := multichannel.LastConfigBlock(l)
+		block, err := blockledger.LastConfigBlock(l)
 		if err != nil {
 			return nil, fmt.Errorf("finding the configuration of channel %s: %w", id, err)
 		}
