@@ -17,6 +17,7 @@ import (
 	"raftmig/fabricops/channelcfg"
 	"raftmig/fabricops/consenters"
 	"raftmig/fabricops/dial"
+	"raftmig/fabricops/internal/durable"
 	"raftmig/fabricops/inventory"
 	"raftmig/fabricops/participation"
 	"raftmig/orderer/protoutil"
@@ -125,7 +126,7 @@ func (o *Operator) handOver(ctx context.Context, e runbook.Effect) (runbook.Evid
 	if had := blockIn(file); had != nil && bytes.Equal(protoutil.BlockHeaderHash(had.Header), protoutil.BlockHeaderHash(v.Block.Header)) {
 		return runbook.Evidence{Summary: fmt.Sprintf("%s has config block %d of %s already", file, v.Number(), e.Channel), AlreadyDone: true}, nil
 	}
-	if err := replaceFile(file, block, 0o644); err != nil {
+	if err := durable.Replace(file, block, 0o644); err != nil {
 		return runbook.Evidence{}, err
 	}
 	return runbook.Evidence{Summary: fmt.Sprintf("config block %d of %s, read from %s, is in %s", v.Number(), e.Channel, from, file)}, nil
@@ -261,33 +262,11 @@ func keepAndReplace(file string, content []byte, mode os.FileMode) (bool, error)
 	case err == nil && bytes.Equal(had, content):
 		return false, nil
 	case err == nil:
-		if err := replaceFile(file+".old", had, mode); err != nil {
+		if err := durable.Replace(file+".old", had, mode); err != nil {
 			return false, err
 		}
 	case !errors.Is(err, fs.ErrNotExist):
 		return false, err
 	}
-	return true, replaceFile(file, content, mode)
-}
-
-// replaceFile writes a file at once or not at all, and makes it durable.
-func replaceFile(file string, content []byte, mode os.FileMode) error {
-	dir := filepath.Dir(file)
-	tmp, err := os.CreateTemp(dir, ".raftmig-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // gone after the rename
-	_, err = tmp.Write(content)
-	if err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", file, err)
-	}
-	if err := os.Rename(tmp.Name(), file); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return true, durable.Replace(file, content, mode)
 }

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"raftmig/fabricops/internal/durable"
 )
 
 const chunk = 1 << 20
@@ -86,7 +88,7 @@ func tree(ctx context.Context, h hooks, src, dst string, seen func(File), moved 
 }
 
 func finishDir(path string, f File) error {
-	if err := syncDir(path); err != nil {
+	if err := durable.SyncDir(path); err != nil {
 		return err
 	}
 	return errors.Join(os.Chmod(path, f.Mode.Perm()), os.Chtimes(path, f.MTime, f.MTime))
@@ -186,14 +188,6 @@ func sumFile(ctx context.Context, path string, size int64, moved func(int64)) (s
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // DiskUsage is what the files under path occupy, in bytes; 0 if it is absent.

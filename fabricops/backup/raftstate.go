@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"raftmig/fabricops/internal/durable"
 	"raftmig/fabricops/inventory"
 )
 
@@ -57,7 +58,7 @@ func RemoveRaftState(o *inventory.Orderer) (removed []string, err error) {
 	}
 	for _, dir := range raftDirs(o) {
 		if exists(dir) {
-			if err := syncDir(dir); err != nil {
+			if err := durable.SyncDir(dir); err != nil {
 				return removed, fmt.Errorf("%s: %w", o.Name, err)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"raftmig/fabricops/internal/durable"
 	"raftmig/runbook"
 )
 
@@ -183,7 +184,7 @@ func (s *Store) place(f Folder) error {
 		mtime := info.ModTime()
 		defer func() { _ = os.Chtimes(f.Path, mtime, mtime) }() // for looks only
 	}
-	if err := errors.Join(s.hooks.at("placed", placing), os.Remove(placing), syncDir(f.Path)); err != nil {
+	if err := errors.Join(s.hooks.at("placed", placing), os.Remove(placing), durable.SyncDir(f.Path)); err != nil {
 		return err
 	}
 	return s.cleanUp(f)
@@ -205,7 +206,7 @@ func (s *Store) cleanUp(f Folder) error {
 		_ = os.Remove(f.Path) // a mount point stays, empty
 		return nil
 	}
-	return syncDir(f.Path)
+	return durable.SyncDir(f.Path)
 }
 
 // moveEntries moves everything but the working folders from one folder to another.
@@ -222,7 +223,7 @@ func (s *Store) moveEntries(from, to string) error {
 			return err
 		}
 	}
-	return errors.Join(syncDir(from), syncDir(to))
+	return errors.Join(durable.SyncDir(from), durable.SyncDir(to))
 }
 
 func (s *Store) rename(from, to string) error {
@@ -232,7 +233,7 @@ func (s *Store) rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(to))
+	return durable.SyncDir(filepath.Dir(to))
 }
 
 // filesOf returns the files of a folder, with paths relative to it.

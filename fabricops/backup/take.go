@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"raftmig/fabricops/internal/durable"
 	"raftmig/fabricops/inventory"
 	"raftmig/fabricops/ledgerfiles"
 	"raftmig/runbook"
@@ -79,7 +80,7 @@ func (s *Store) Take(ctx context.Context, progress Progress) (r runbook.BackupRe
 	if m.Heights, err = s.heights(partial, m); err != nil {
 		return r, false, err
 	}
-	if err := errors.Join(s.hooks.at("manifest", partial), m.write(partial), syncDir(partial)); err != nil {
+	if err := errors.Join(s.hooks.at("manifest", partial), m.write(partial), durable.SyncDir(partial)); err != nil {
 		return r, false, err
 	}
 	if _, err := verify(ctx, partial, progress); err != nil {
@@ -106,7 +107,7 @@ func (s *Store) publish(partial string) error {
 	if err := os.Rename(partial, s.Dir); err != nil {
 		return fmt.Errorf("naming the backup: %w", err)
 	}
-	return syncDir(filepath.Dir(s.Dir))
+	return durable.SyncDir(filepath.Dir(s.Dir))
 }
 
 // Space compares what a backup of the network takes with what there is.

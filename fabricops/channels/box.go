@@ -12,6 +12,7 @@ import (
 	"github.com/golang/protobuf/proto"
 
 	"raftmig/fabricops/channelcfg"
+	"raftmig/fabricops/internal/durable"
 	"raftmig/orderer/protoutil"
 	"raftmig/runbook"
 )
@@ -129,7 +130,7 @@ func (b Box) Note(open []runbook.SignatureState) error {
 	if err != nil {
 		return fmt.Errorf("encoding the list of awaited signatures: %w", err)
 	}
-	return replace(file, append(data, '\n'))
+	return durable.Replace(file, append(data, '\n'), fileMode)
 }
 
 // sameUpdate compares content; encodings of the same content can differ.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
@@ -12,6 +11,7 @@ import (
 	"raftmig/fabricops/channelcfg"
 	"raftmig/fabricops/configfile"
 	"raftmig/fabricops/identity"
+	"raftmig/fabricops/internal/durable"
 	"raftmig/fabricops/inventory"
 )
 
@@ -24,7 +24,7 @@ func WriteBlock(file string, v *channelcfg.View) error {
 	if err != nil {
 		return fmt.Errorf("encoding the block: %w", err)
 	}
-	return replace(file, data)
+	return durable.Replace(file, data, fileMode)
 }
 
 // ReadBlock reads a config block.
@@ -82,22 +82,7 @@ func WriteUpdate(file string, u *channelcfg.Update) error {
 	if err != nil {
 		return fmt.Errorf("encoding the update: %w", err)
 	}
-	return replace(file, data)
-}
-
-// replace writes a file that is there as it was or as it is to be, also after a
-// crash: it may hold signatures that nobody has elsewhere.
-func replace(file string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".raftmig-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // gone after the rename
-	_, err = tmp.Write(data)
-	if err = errors.Join(err, tmp.Chmod(fileMode), tmp.Sync(), tmp.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", file, err)
-	}
-	return os.Rename(tmp.Name(), file)
+	return durable.Replace(file, data, fileMode) // it may hold signatures that nobody has elsewhere
 }
 
 // Sign adds the signatures of ids that the update does not have yet, and

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"raftmig/fabricops/internal/durable"
 )
 
 // FileName is the usual name of an inventory file.
@@ -105,20 +107,7 @@ func Save(path string, n *Network) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(dir, ".raftmig-*")
-	if err != nil {
-		return fmt.Errorf("writing the inventory: %w", err)
-	}
-	defer os.Remove(tmp.Name()) // gone after the rename
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("writing the inventory %s: %w", path, err)
-	}
-	return nil
+	return durable.Replace(path, data, 0o644)
 }
 
 func (n *Network) clone() (*Network, error) {
