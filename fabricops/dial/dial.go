@@ -25,12 +25,18 @@ import (
 // MaxMessage bounds a message in either direction, in bytes: Fabric's default.
 const MaxMessage = 100 << 20
 
+// ConnectTimeout bounds one attempt to connect, to a node or anything else that
+// is looked at. A packet that opens a connection and is lost is sent again after 1,
+// 3 and 7 s: a line that loses two of them in a row is slow, not dead. Nodes are
+// looked at in parallel, so that one that does not answer at all costs this once;
+// where no process listens, the refusal comes at once.
+const ConnectTimeout = 5 * time.Second
+
 // Timing of connections. A node that was restarted must be found again at
 // once, so the pause between attempts stays short.
 const (
-	connectTimeout = 2 * time.Second
-	firstRetry     = 50 * time.Millisecond
-	lastRetry      = 500 * time.Millisecond
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = 500 * time.Millisecond
 	// pingAfter is above Fabric's General.Keepalive.ServerMinInterval (60s);
 	// pinging more often would make the server close the connection.
 	pingAfter   = 90 * time.Second
@@ -107,7 +113,7 @@ func (p *Pool) Conn(node string) (*grpc.ClientConn, error) {
 		grpc.WithDisableServiceConfig(),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: firstRetry, Multiplier: 1.6, Jitter: 0.2, MaxDelay: lastRetry},
-			MinConnectTimeout: connectTimeout,
+			MinConnectTimeout: ConnectTimeout,
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessage), grpc.MaxCallSendMsgSize(MaxMessage)),

@@ -18,7 +18,9 @@ import (
 	"raftmig/runbook"
 )
 
-const dialTimeout = 2 * time.Second
+// lookTimeout bounds one look at an address of a node: to connect, and to be
+// answered on that connection.
+const lookTimeout = dial.ConnectTimeout
 
 // orderer observes one ordering node.
 func (g *Gatherer) orderer(ctx context.Context, o *inventory.Orderer) runbook.OrdererFacts {
@@ -59,7 +61,7 @@ func (g *Gatherer) orderer(ctx context.Context, o *inventory.Orderer) runbook.Or
 // dialTLS connects to an address, notes the certificate that is served there,
 // and returns why a client that checks it would not go on.
 func (g *Gatherer) dialTLS(ctx context.Context, o *inventory.Orderer, address string, f *runbook.OrdererFacts) error {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	cfg, err := dial.TLSConfig(*o, g.Admins[0].TLS)
 	if err != nil {
@@ -114,7 +116,7 @@ func (g *Gatherer) operations(ctx context.Context, o *inventory.Orderer) (versio
 	if o.Operations == "" {
 		return "", 0, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	cfg, err := dial.TLSConfig(*o, g.Admins[0].TLS)
 	if err != nil {

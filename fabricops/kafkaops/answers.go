@@ -5,20 +5,15 @@ import (
 	"errors"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/IBM/sarama"
 )
-
-// answerTimeout bounds one broker's answer. It is long enough for a broker that
-// is busy; one that is starting refuses the connection.
-const answerTimeout = 4 * time.Second
 
 // Answers asks all brokers at once and returns nil as soon as one of them
 // answers a request, whatever it says. Otherwise the error says of
 // each why it does not.
 func (c *Cluster) Answers(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, DialTimeout+replyTimeout)
 	defer cancel()
 	version := oldest
 	if c.User != "" {

@@ -10,12 +10,17 @@ import (
 	"strings"
 	"time"
 
+	"raftmig/fabricops/dial"
 	"raftmig/fabricops/inventory"
 	"raftmig/runbook"
 )
 
 // DialTimeout bounds one connection.
-const DialTimeout = 2 * time.Second
+const DialTimeout = dial.ConnectTimeout
+
+// replyTimeout bounds one answer. It is long enough for a broker that is busy; one
+// that is starting refuses the connection.
+const replyTimeout = 5 * time.Second
 
 // Topics lists the topics that could be channels: one partition and a name
 // that a channel may have; sorted. It changes nothing.

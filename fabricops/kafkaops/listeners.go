@@ -40,7 +40,7 @@ func (c *Cluster) Listeners(ctx context.Context, addresses []string) []Listener 
 }
 
 func (c *Cluster) try(ctx context.Context, l *Listener) {
-	ctx, cancel := context.WithTimeout(ctx, 3*DialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, DialTimeout+replyTimeout)
 	defer cancel()
 	conn, err := (&net.Dialer{Timeout: DialTimeout}).DialContext(ctx, "tcp", l.Address)
 	if err != nil {

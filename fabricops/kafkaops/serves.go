@@ -47,7 +47,7 @@ func ZooKeeperMode(ctx context.Context, address string) (string, error) {
 		return "", fmt.Errorf("asking ZooKeeper: %w", err)
 	}
 	defer conn.Close() //nolint:errcheck // it was only asked
-	if err := conn.SetDeadline(time.Now().Add(2 * DialTimeout)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(replyTimeout)); err != nil {
 		return "", err
 	}
 	if _, err := conn.Write([]byte("srvr")); err != nil {
@@ -138,7 +138,7 @@ func config() *sarama.Config {
 	cfg := sarama.NewConfig()
 	cfg.ClientID = "raftmig"
 	cfg.Version = oldest
-	cfg.Net.DialTimeout, cfg.Net.ReadTimeout, cfg.Net.WriteTimeout = DialTimeout, 2*DialTimeout, 2*DialTimeout
+	cfg.Net.DialTimeout, cfg.Net.ReadTimeout, cfg.Net.WriteTimeout = DialTimeout, replyTimeout, replyTimeout
 	cfg.Metadata.Retry.Max = 1
 	cfg.Metadata.Full = true
 	cfg.Consumer.MaxWaitTime, cfg.Consumer.Return.Errors = 100*time.Millisecond, true

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"raftmig/fabricops/dial"
 	"raftmig/fabricops/inventory"
 	"raftmig/fabricops/kafkaops"
 	"raftmig/runbook"
@@ -126,11 +127,15 @@ func poll(ctx context.Context, interval time.Duration, done func() (bool, error)
 	}
 }
 
+// acceptTimeout bounds one look whether something accepts connections. A process
+// counts as down where nothing does, so that a lossy line must not look like that.
+const acceptTimeout = dial.ConnectTimeout
+
 // accepts tells whether something accepts connections on address. With
 // greeting, a TLS handshake is tried on the connection, whatever comes of it:
 // an orderer writes an error into its log for every connection without one.
 func accepts(ctx context.Context, address string, greeting bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, acceptTimeout)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
