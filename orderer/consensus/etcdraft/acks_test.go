@@ -190,3 +190,25 @@ func TestAtCommitAnOrderlyStopAnswersWhatWaits(t *testing.T) {
 		})
 	}
 }
+
+// A configuration that concerns the leader is dropped if nobody takes over (spec
+// 4.6): its client need not wait for a block that does not come.
+func TestAtCommitAConfigurationThatIsGivenUpIsRefused(t *testing.T) {
+	net := newNetwork(t, 1)
+	net.addChannel("ch1", net.config(net.nodes...), net.nodes)
+	atCommit(net)
+	net.startAll()
+	c := net.waitLeader("ch1").chain("ch1")
+	msg := configMessage("ch1", net.config(net.nodes...), 1)
+	s := submission{msg: msg, configSeq: c.support.Sequence()}
+	answer := make(chan error, 1)
+	c.untilCommit(s, true, func(submitted func(error)) {
+		c.drained.steps <- func() {
+			c.handOverFirst(&transfer{config: s, attempts: maxTransferAttempts})
+		}
+		submitted(nil)
+	}, func(err error) { answer <- err })
+	net.eventually(func() bool { return len(answer) == 1 }, "not answered")
+	require.ErrorIs(t, <-answer, errNobodyTookOver)
+	require.Zero(t, c.acks.count())
+}

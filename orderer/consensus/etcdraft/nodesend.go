@@ -13,10 +13,12 @@ import (
 const maxTold = 64 << 20
 
 var (
-	errStopped       = errors.New("chain is stopped")
-	errNotLeader     = errors.New("this node does not lead")
-	errNoTransferee  = errors.New("no follower is qualified to take over the leadership")
-	errStillAsLeader = errors.New("leadership transfer timed out")
+	errStopped      = errors.New("chain is stopped")
+	errNotLeader    = errors.New("this node does not lead")
+	errNoTransferee = errors.New("no follower is qualified to take over the leadership")
+	// errNobodyTookOver is why a configuration that concerns the leader is dropped.
+	errNobodyTookOver = errors.New("the leadership could not be handed over, which the configuration needs")
+	errStillAsLeader  = errors.New("leadership transfer timed out")
 )
 
 // send passes messages to the other nodes and tells Raft of failures.

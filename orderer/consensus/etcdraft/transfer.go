@@ -95,6 +95,9 @@ func (c *Chain) tryTransfer() {
 			c.node.proposeConfChange(*t.removal)
 			return
 		}
+		if c.acks != nil {
+			c.acks.refused(digestOf(t.config.msg, true), errNobodyTookOver)
+		}
 		c.cutPending() // the batch timer may have passed meanwhile
 		return
 	}
