@@ -269,6 +269,8 @@ func (o *Operator) perform(ctx context.Context, e runbook.Effect, r *report) (ru
 		return o.buildMetadata()
 	case runbook.VerifyBackup:
 		return o.verifyBackup(ctx, r)
+	case runbook.ReadLedgers:
+		return o.readLedgers(ctx, e, r)
 	case runbook.ProveFlush:
 		return o.proveFlush(ctx, e, r)
 	case runbook.ReadProcesses:

@@ -92,6 +92,8 @@ func failed(e runbook.Effect) string {
 		return "the state of the processes could not be told"
 	case runbook.TakeBackup:
 		return "the backup could not be taken"
+	case runbook.ReadLedgers:
+		return "the ledgers could not be read"
 	case runbook.ProveFlush:
 		return "Kafka could not be compared with the ledgers"
 	case runbook.VerifyBackup:

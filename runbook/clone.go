@@ -41,7 +41,7 @@ func cloneEffect(e Effect) Effect {
 	e.Metadata = slices.Clone(e.Metadata)
 	if e.Expect != nil {
 		x := *e.Expect
-		x.MinHeights = maps.Clone(x.MinHeights)
+		x.MinHeights, x.MaxHeights = maps.Clone(x.MinHeights), maps.Clone(x.MaxHeights)
 		e.Expect = &x
 	}
 	return e

@@ -22,6 +22,7 @@ const (
 	AwaitChannels    EffectKind = "await-channels"    // → Evidence.Channels, when Expect holds or Timeout is over; see below
 	BuildMetadata    EffectKind = "build-metadata"    // → Evidence.Metadata
 	VerifyBackup     EffectKind = "verify-backup"     // → Evidence.Backup
+	ReadLedgers      EffectKind = "read-ledgers"      // → Evidence.Channels, from the files of orderers that are down
 	ProveFlush       EffectKind = "prove-flush"       // → Evidence.Flush, when JudgeFlush finds nothing or Timeout is over
 	ReadProcesses    EffectKind = "read-processes"    // Tier, or "" for all; → Evidence.Processes
 	SendTransactions EffectKind = "send-transactions" // one per channel; → Evidence.Transactions
@@ -124,6 +125,8 @@ type Expectation struct {
 	MetadataHash string `json:"metadata_hash,omitempty"`
 	// MinHeights are the heights, by channel, that every node must have reached.
 	MinHeights map[string]uint64 `json:"min_heights,omitempty"`
+	// MaxHeights are the heights, by channel, that no node may have passed.
+	MaxHeights map[string]uint64 `json:"max_heights,omitempty"`
 	// NoMetadata demands empty consensus metadata, as the guide has it for Kafka.
 	NoMetadata bool `json:"no_metadata,omitempty"`
 	// Agreement demands the same height, last block hash and config sequence on every node.

@@ -90,6 +90,9 @@ func (x Expectation) judgeNode(channel string, n NodeState) []Problem {
 	if want, ok := x.MinHeights[channel]; ok && n.Height < want {
 		add("node is behind", fmt.Sprintf("its height is %d, expected at least %d", n.Height, want))
 	}
+	if limit, ok := x.MaxHeights[channel]; ok && n.Height > limit {
+		add("channel has grown", fmt.Sprintf("its height is %d, expected at most %d", n.Height, limit))
+	}
 	if x.TypeChangeLast {
 		switch {
 		case n.Type != TypeRaft || !n.LastBlockIsConfig:
@@ -163,6 +166,7 @@ func (x Expectation) String() string {
 	add(x.Endpoint != "", "endpoint "+x.Endpoint)
 	add(x.NoEndpoint != "", "no endpoint "+x.NoEndpoint)
 	add(len(x.MinHeights) > 0, "no node behind")
+	add(len(x.MaxHeights) > 0, "no channel longer")
 	add(x.Agreement, "all nodes agree")
 	add(x.TypeChangeLast, "type change last")
 	add(x.Leader, "one leader")

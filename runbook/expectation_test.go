@@ -46,6 +46,8 @@ func TestJudge(t *testing.T) {
 			}
 		}, ""},
 		{"a node is behind", runbook.Expectation{MinHeights: map[string]uint64{"ch": 8}}, func(*runbook.ChannelState) {}, "ch on o0: node is behind: its height is 7, expected at least 8"},
+		{"a channel has grown", runbook.Expectation{MaxHeights: map[string]uint64{"ch": 6}}, func(*runbook.ChannelState) {}, "ch on o0: channel has grown: its height is 7, expected at most 6"},
+		{"a channel has not grown", runbook.Expectation{MaxHeights: map[string]uint64{"ch": 7}}, func(*runbook.ChannelState) {}, ""},
 		{"a channel was not read", runbook.Expectation{MinHeights: map[string]uint64{"other": 1}}, func(*runbook.ChannelState) {}, "other: channel was not read"},
 		{"heights differ", runbook.Expectation{Agreement: true}, func(c *runbook.ChannelState) { c.Nodes[2].Height, c.Nodes[2].LastBlockHash = 8, "bb" }, "ch: nodes do not agree: o0: height 7, last block aa, config sequence 3; o1: height 7, last block aa, config sequence 3; o2: height 8, last block bb, config sequence 3"},
 		{"heights differ where they may", runbook.Expectation{}, func(c *runbook.ChannelState) { c.Nodes[2].Height, c.Nodes[2].LastBlockHash = 8, "bb" }, ""},

@@ -29,8 +29,8 @@ type knowledge struct {
 	changed bool
 	stopped bool
 	// exiting is set once the first update that leaves maintenance on Raft was
-	// intended; stayed once that update was refused and every node of every
-	// channel was then seen to be in maintenance still.
+	// intended; stayed once that update failed and every node of every channel
+	// was then seen to be in maintenance still, until one was seen to have left.
 	exiting bool
 	stayed  bool
 	// leaving are the channels of which an update that leaves maintenance on
@@ -147,6 +147,9 @@ func (k *knowledge) observe(e Effect, ev Evidence, when time.Time) {
 	for _, c := range seen(ev) {
 		k.states[c.Name] = cloneChannel(c)
 		k.observedAt = when
+	}
+	if k.rollingBack && looksBack(e) && departed(e, ev.Channels) != nil {
+		k.stayed = false
 	}
 	for _, p := range ev.Processes {
 		k.running[p.Node] = p.Running

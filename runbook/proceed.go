@@ -20,6 +20,10 @@ func (r *Runbook) proceed() {
 				return
 			}
 		case run.status == StatusRunning && run.failure() != nil:
+			if r.closedAgain() {
+				r.turnForward(run.failure())
+				continue
+			}
 			if r.probe(run) {
 				return
 			}
@@ -69,7 +73,11 @@ func (r *Runbook) nextWave(run *stepRun) {
 		run.slots = nil
 		for _, e := range run.do[run.wave].effects(r.k) {
 			r.number(run, &e)
-			run.slots = append(run.slots, &slot{effect: e})
+			sl := &slot{effect: e}
+			run.slots = append(run.slots, sl)
+			if run.id == StepExitNormal && e.Kind == SubmitUpdate && r.k.intended[e.Change][e.Channel] {
+				r.doubt(run, sl) // before a way back that was closed again
+			}
 		}
 		if len(run.slots) > 0 {
 			return

@@ -69,7 +69,8 @@ func (w *world) step(t *rapid.T) {
 		w.Net.ForeignUpdate(rapid.SampledFrom([]string{runbooktest.SystemChannel, "ch1"}).Draw(t, "foreign update"))
 	case what < 17 && len(w.Active) > 0:
 		e := w.Active[0]
-		w.Net.Fail(runbooktest.Failure{Kind: e.Kind, Channel: e.Channel, Tier: e.Tier, After: rapid.Bool().Draw(t, "after"), What: "it broke"})
+		w.Net.Fail(runbooktest.Failure{Kind: e.Kind, Channel: e.Channel, Tier: e.Tier,
+			After: rapid.Bool().Draw(t, "after"), Late: e.Kind == runbook.SubmitUpdate && rapid.Bool().Draw(t, "late"), What: "it broke"})
 		w.must(t, w.Complete(0))
 	case what < 18:
 		_ = w.Step(runbook.Event{Kind: runbook.EventGiveUp})

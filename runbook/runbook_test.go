@@ -100,6 +100,11 @@ func TestARollbackThatDiesAtAnyRecordIsResumed(t *testing.T) {
 // everyCrash crashes a run after each journal record: before anything that was
 // intended was performed, after all of it was, and with updates under way.
 func everyCrash(t *testing.T, records int, change func(*runbook.Plan), check func(*testing.T, *runbooktest.Run)) {
+	everyCrashOn(t, records, func(*runbooktest.Run) {}, change, check)
+}
+
+// everyCrashOn is everyCrash on a network that was hurt before.
+func everyCrashOn(t *testing.T, records int, hurt func(*runbooktest.Run), change func(*runbook.Plan), check func(*testing.T, *runbooktest.Run)) {
 	performed := map[string]func(r *runbooktest.Run, e runbook.Effect){
 		"before":    func(*runbooktest.Run, runbook.Effect) {},
 		"after":     func(r *runbooktest.Run, e runbook.Effect) { _, _ = r.Net.Perform(t.Context(), e, nil) },
@@ -107,7 +112,13 @@ func everyCrash(t *testing.T, records int, change func(*runbook.Plan), check fun
 	}
 	for name, perform := range performed {
 		for at := 1; at <= records; at++ {
-			r := start(t, func(p *runbook.Plan) { p.Unattended = true; change(p) })
+			r := start(t, func(p *runbook.Plan) {
+				p.Unattended = true
+				if change != nil {
+					change(p)
+				}
+			})
+			hurt(r)
 			// A crash point that lies within the first Ready has passed already.
 			if at > len(r.Journal) {
 				r.CrashAt = at

@@ -6,7 +6,7 @@ var stepExitNormal = step{
 	id: StepExitNormal,
 	// The gate, and the wait for signatures, may have taken hours, so the
 	// leaders are proven again (R7).
-	do:     slices.Insert(updateRound(ChangeExitMaintenance, hintExit), 1, leadersWave),
+	do:     slices.Concat([]wave{restartWave}, slices.Insert(updateRound(ChangeExitMaintenance, hintExit), 1, leadersWave)),
 	verify: verifyUpdate,
 	undo: func(k *knowledge) string {
 		return "From the first update on there is no way back to Kafka."

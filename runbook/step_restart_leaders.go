@@ -24,10 +24,14 @@ var stepRestartLeaders = step{
 	},
 }
 
-// leadersWave waits for one leader per channel, the same on every node.
+// leadersWave waits for one leader per channel, the same on every node. Once an
+// exit was intended, channels may have left maintenance mode.
 var leadersWave = awaitWave(allChannels, func(k *knowledge) Expectation {
 	x := expectProven(k, ChangeSwitchType, k.channels)
 	x.Leader = true
+	if k.exiting {
+		x.State, x.Agreement = "", false
+	}
 	return x
 }, "Check on the node named, in this order: is its TLS certificate the one in the consenter set; does its CA "+
 	"stand in the channel's orderer organisations; do the certificates name the host; can the orderers reach each "+

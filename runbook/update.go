@@ -80,6 +80,9 @@ func submitWave(c Change, channels func(k *knowledge) []string) wave {
 // blocks. That none shows it is believed only if all could be read.
 var verifyUpdate = verification{
 	ask: func(k *knowledge, e Effect) *Effect {
+		if e.Kind != SubmitUpdate {
+			return nil // starting is simply done again
+		}
 		x := expectAfter(k, e.Change)
 		return &Effect{Kind: AwaitChannels, Channels: []string{e.Channel}, Nodes: e.Nodes, Expect: &x, Timeout: settle}
 	},

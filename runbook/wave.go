@@ -62,7 +62,7 @@ func gravity(e Effect, p Problem) int {
 	switch {
 	case p.Hint != "":
 		return 2
-	case e.Kind == ReadChannels && p.What == unreadable:
+	case (e.Kind == ReadChannels || e.Kind == ReadLedgers) && p.What == unreadable:
 		return 0
 	default:
 		return 1

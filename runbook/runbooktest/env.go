@@ -31,7 +31,7 @@ func NewEnv() *Env { return &Env{last: map[runbook.StepID]string{}} }
 //	run operation=consenter-add node=orderer3   on a network with raft
 //	continue                     perform effects until nothing is left to perform
 //	complete id=…                perform one effect
-//	fail kind=… channel=… tier=… after   make the next such effect fail
+//	fail kind=… channel=… tier=… change=… after|late   make the next such effect fail
 //	confirm text=…               pass the gate
 //	abort, retry, give-up        what the operator may ask for
 //	crash performed=none|all|under-way   the process dies and is started again

@@ -7,12 +7,13 @@ import (
 )
 
 // handleFail makes the next effect of a kind fail, with "after" once it was
-// performed all the same.
+// performed all the same, with "late" before it is, as the orderers stop.
 func (env *Env) handleFail(d *datadriven.TestData) error {
 	env.Net.Fail(Failure{
 		Kind:    runbook.EffectKind(argument(d, "kind", "")),
 		Channel: argument(d, "channel", ""), Tier: runbook.Tier(argument(d, "tier", "")),
-		After: d.HasArg("after"), What: "it broke",
+		Change: runbook.Change(argument(d, "change", "")),
+		After:  d.HasArg("after"), Late: d.HasArg("late"), What: "it broke",
 	})
 	return nil
 }

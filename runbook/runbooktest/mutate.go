@@ -91,6 +91,9 @@ func (n *Network) submit(e runbook.Effect) (runbook.Evidence, error) {
 func (n *Network) stop(e runbook.Effect) runbook.Evidence {
 	t := e.Tier
 	n.land()
+	if t == runbook.TierOrderers {
+		n.arriveLate()
+	}
 	if n.onRaftOnly != nil {
 		n.judgeStop(e.Nodes)
 	}

@@ -48,6 +48,7 @@ type Network struct {
 	incarnation int
 	backup      *backup
 	inflight    []func()
+	late        []func() // updates that arrive only as the orderers stop
 	faults      []string
 	plan        []Failure
 	performed   map[runbook.EffectKind]int
@@ -90,9 +91,13 @@ type Failure struct {
 	Kind    runbook.EffectKind
 	Channel string // "" for any
 	Tier    runbook.Tier
+	Change  runbook.Change // "" for any
 	// After performs the effect before it fails.
 	After bool
-	What  string
+	// Late performs it when the orderers are stopped next: an update whose time
+	// was over, and that was not lost.
+	Late bool
+	What string
 }
 
 // New returns a running network on Kafka in normal operation.
@@ -213,6 +218,7 @@ func (n *Network) ForeignUpdate(name string) {
 	c := n.channels[name]
 	b := c.last()
 	b.config, b.change, b.sequence = true, "", b.sequence+1
+	b.raft = n.up(n.orderers) > 0 && n.onRaft()
 	n.order(c, b)
 	n.deliver(c)
 }
@@ -278,6 +284,24 @@ func (n *Network) land() {
 		f()
 	}
 	n.inflight = nil
+}
+
+// arriveLate commits, as the orderers stop, the updates that had timed out. Only
+// the first orderer writes the block: the others have stopped by then.
+func (n *Network) arriveLate() {
+	for _, f := range n.late {
+		have := map[string]map[string]int{}
+		for name, c := range n.channels {
+			have[name] = maps.Clone(c.have)
+		}
+		f()
+		for name, c := range n.channels {
+			for _, o := range n.orderers[1:] {
+				c.have[o] = have[name][o]
+			}
+		}
+	}
+	n.late = nil
 }
 
 func (n *Network) fault(format string, args ...any) {

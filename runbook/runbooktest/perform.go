@@ -31,6 +31,9 @@ func (n *Network) Perform(ctx context.Context, e runbook.Effect, progress func(r
 		progress(runbook.Progress{Effect: e.ID, Text: e.String()})
 	}
 	if f := n.takeFailure(e); f != nil {
+		if f.Late {
+			n.late = append(n.late, func() { _, _ = n.perform(e) })
+		}
 		if f.After {
 			if _, err := n.perform(e); err != nil {
 				return runbook.Evidence{}, err
@@ -55,7 +58,8 @@ func (n *Network) PerformLater(e runbook.Effect) {
 
 func (n *Network) takeFailure(e runbook.Effect) *Failure {
 	i := slices.IndexFunc(n.plan, func(f Failure) bool {
-		return f.Kind == e.Kind && (f.Channel == "" || f.Channel == e.Channel) && (f.Tier == "" || f.Tier == e.Tier)
+		return f.Kind == e.Kind && (f.Channel == "" || f.Channel == e.Channel) && (f.Tier == "" || f.Tier == e.Tier) &&
+			(f.Change == "" || f.Change == e.Change)
 	})
 	if i < 0 {
 		return nil
@@ -83,6 +87,8 @@ func (n *Network) perform(e runbook.Effect) (runbook.Evidence, error) {
 			n.land()
 		}
 		return runbook.Evidence{Summary: "channels waited for", Channels: n.read(e.Channels, e.Nodes)}, nil
+	case runbook.ReadLedgers:
+		return n.ledgers(e), nil
 	case runbook.ProveFlush:
 		return n.proveFlush(e.Channels), nil
 	case runbook.BuildMetadata:
@@ -155,9 +161,24 @@ func (n *Network) read(only, nodes []string) []runbook.ChannelState {
 }
 
 func (n *Network) view(c *channel, orderer string) runbook.NodeState {
-	have := c.have[orderer]
-	if !n.running[orderer] || have == 0 {
+	if !n.running[orderer] || c.have[orderer] == 0 {
 		return runbook.NodeState{Node: orderer, Error: "connection refused"}
+	}
+	v := n.stored(c, orderer)
+	if n.raft[orderer] && !n.noLeader[c.name] {
+		v.Leader = 1
+	}
+	if n.onRaftOnly != nil {
+		n.viewRaft(c, orderer, &v)
+	}
+	return v
+}
+
+// stored is what an orderer's ledger says of a channel.
+func (n *Network) stored(c *channel, orderer string) runbook.NodeState {
+	have := c.have[orderer]
+	if have == 0 {
+		return runbook.NodeState{Node: orderer, Error: "the ledger holds no block"}
 	}
 	b := c.blocks[have-1]
 	v := runbook.NodeState{
@@ -170,13 +191,24 @@ func (n *Network) view(c *channel, orderer string) runbook.NodeState {
 		sum := sha256.Sum256([]byte(b.meta))
 		v.MetadataHash = hex.EncodeToString(sum[:])
 	}
-	if n.raft[orderer] && !n.noLeader[c.name] {
-		v.Leader = 1
-	}
-	if n.onRaftOnly != nil {
-		n.viewRaft(c, orderer, &v)
-	}
 	return v
+}
+
+// ledgers reads what orderers that are down have on disk.
+func (n *Network) ledgers(e runbook.Effect) runbook.Evidence {
+	if up := n.up(n.orderers); up > 0 {
+		n.fault("ledgers were looked at while %d orderers ran", up)
+	}
+	ev := runbook.Evidence{Summary: "ledgers read"}
+	for _, name := range e.Channels {
+		c := n.channels[name]
+		s := runbook.ChannelState{Name: name, System: name == SystemChannel}
+		for _, o := range n.orderers {
+			s.Nodes = append(s.Nodes, n.stored(c, o))
+		}
+		ev.Channels = append(ev.Channels, s)
+	}
+	return ev
 }
 
 func (n *Network) metadata() runbook.Evidence {

@@ -297,6 +297,7 @@ func EffectText(e runbook.Effect) string {
 		runbook.AwaitChannels:     "waiting until every node shows it",
 		runbook.BuildMetadata:     "building the consenter metadata",
 		runbook.VerifyBackup:      "verifying the backup",
+		runbook.ReadLedgers:       "reading the ledgers of orderers that are down",
 		runbook.ProveFlush:        "comparing Kafka with the ledgers",
 		runbook.ReadProcesses:     "looking at processes",
 		runbook.CollectSignatures: "looking for signatures of " + strings.ReplaceAll(string(e.Change), "-", " "),
