@@ -32,6 +32,7 @@ func TestAClusterDescribesItselfAndTheTopicsOfChannels(t *testing.T) {
 	require.Len(t, f.Brokers, 4)
 	require.Equal(t, "103809024", f.Brokers[0].Settings["message.max.bytes"])
 	require.Equal(t, "2", f.Brokers[3].Settings["min.insync.replicas"])
+	require.Equal(t, "false", f.Brokers[1].Settings["unclean.leader.election.enable"])
 	require.Len(t, f.Topics, 2)
 	require.Len(t, f.Topics[0].Partitions, 1)
 	require.Equal(t, "-1", f.Topics[0].Settings["retention.ms"])

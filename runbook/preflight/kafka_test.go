@@ -70,6 +70,14 @@ func TestABrokenKafkaIsFoundByExactlyOneCheck(t *testing.T) {
 		{"kafka.in-sync", "one replica in sync", partition(func(p *runbook.KafkaPartition) { p.InSync = []int32{1} }), fatal, "only [1] is in sync"},
 		{"kafka.in-sync", "one replica behind", partition(func(p *runbook.KafkaPartition) { p.InSync = []int32{1, 2} }), warn, "only [1 2] are in sync"},
 		{"kafka.unclean-election", "on", set("unclean.leader.election.enable", "true"), fatal, "broker 2"},
+		{"kafka.unclean-election", "a broker does not tell it", set("unclean.leader.election.enable", ""), warn, "broker 2 does not tell unclean.leader.election.enable"},
+		{"kafka.unclean-election", "a broker does not know it", func(f *runbook.Facts) { delete(f.Kafka.Brokers[1].Settings, "unclean.leader.election.enable") }, warn, "broker 1 does not tell"},
+		{"kafka.unclean-election", "a broker does not tell it, the topics have their own", func(f *runbook.Facts) {
+			f.Kafka.Brokers[1].Settings = nil
+			for i := range f.Kafka.Topics {
+				f.Kafka.Topics[i].Settings = map[string]string{"unclean.leader.election.enable": "false"}
+			}
+		}, ok, ""},
 		{"kafka.replication", "M is 1", set("min.insync.replicas", "1"), warn, "broker 2 has min.insync.replicas=1"},
 		{"kafka.replication", "M is 0", set("min.insync.replicas", "0"), warn, "min.insync.replicas=0"},
 		{"kafka.replication", "M equals N", set("min.insync.replicas", "3"), warn, "nothing is ordered while one is down"},
@@ -193,7 +201,8 @@ func TestABrokenKafkaIsFoundByExactlyOneCheck(t *testing.T) {
 			test.change(&f)
 			for _, got := range Check(f) {
 				if got.Check != test.check {
-					notLookedAt := len(f.Kafka.Brokers) == 0 && strings.Contains(got.Summary, "not looked at")
+					notLookedAt := len(f.Kafka.Brokers) == 0 && strings.Contains(got.Summary, "not looked at") ||
+						f.Kafka.Error != "" && strings.Contains(got.Summary, "does not tell")
 					require.True(t, got.Severity == ok || notLookedAt, got.Summary)
 					continue
 				}

@@ -38,7 +38,8 @@ const closeTimeout = 20 * time.Second
 
 // DefaultConfig is the broker configuration that Fabric's guide asks for
 // (message.max.bytes above any block, never an unclean leader, nothing
-// deleted), as far as kfake knows it.
+// deleted), as far as kfake knows it. Of elections it is only told: there is one
+// copy of each record, and every broker leads with that.
 func DefaultConfig() map[string]string {
 	return map[string]string{
 		"message.max.bytes":          "103809024", // 99 MB
@@ -46,6 +47,8 @@ func DefaultConfig() map[string]string {
 		"default.replication.factor": "3",
 		"min.insync.replicas":        "2",
 		"log.retention.ms":           "-1",
+
+		"unclean.leader.election.enable": "false",
 	}
 }
 
