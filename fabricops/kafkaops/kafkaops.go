@@ -20,7 +20,7 @@ const DialTimeout = dial.ConnectTimeout
 
 // replyTimeout bounds one answer. It is long enough for a broker that is busy; one
 // that is starting refuses the connection.
-const replyTimeout = 5 * time.Second
+const replyTimeout = 4 * time.Second
 
 // Topics lists the topics that could be channels: one partition and a name
 // that a channel may have; sorted. It changes nothing.
