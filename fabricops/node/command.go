@@ -17,7 +17,7 @@ import (
 
 // command controls a process through the operator's own commands, run without
 // a shell. Without a status command, a process runs if one of its addresses
-// accepts connections.
+// accepts connections, and is down if all of them refuse.
 type command struct {
 	common
 	start, stop, status []string
@@ -74,9 +74,19 @@ func lastBytes(f *os.File, n int64) string {
 	return strings.ToValidUTF8(strings.TrimSpace(string(buf[:read])), "")
 }
 
+// hintStatus says what to do where the state cannot be told.
+func (c *command) hintStatus() string {
+	if len(c.status) == 0 {
+		return "see that its address can be reached from here, or give it a status command in raftmig.yaml"
+	}
+	return "check the status command in raftmig.yaml"
+}
+
+// running asks the status command. Without one the error is a silentError where
+// an address neither accepts nor refuses connections.
 func (c *command) running(ctx context.Context) (bool, error) {
 	if len(c.status) == 0 {
-		open, err := c.openAddress(ctx)
+		open, err := c.listening(ctx)
 		return open != "", err
 	}
 	err := c.run(ctx, c.status)
@@ -111,7 +121,7 @@ func (c *command) Status(ctx context.Context) (runbook.ProcessState, error) {
 		}
 	}
 	if err != nil {
-		return c.state(false), c.problem("its state cannot be read", err, "check the status command in raftmig.yaml")
+		return c.state(false), c.problem("its state cannot be read", err, c.hintStatus())
 	}
 	return c.state(running), nil
 }
@@ -120,8 +130,11 @@ func (c *command) Status(ctx context.Context) (runbook.ProcessState, error) {
 // ready. Its log is looked at if raftmig can read it.
 func (c *command) Start(ctx context.Context) error {
 	running, err := c.running(ctx)
+	if silent := (*silentError)(nil); errors.As(err, &silent) {
+		running, err = false, nil // then to start it is what helps
+	}
 	if err != nil {
-		return c.problem("its state cannot be read", err, "check the status command in raftmig.yaml")
+		return c.problem("its state cannot be read", err, c.hintStatus())
 	}
 	ready := c.common
 	offset := c.logSize()
@@ -147,7 +160,7 @@ func (c *command) runStart(ctx context.Context) error {
 func (c *command) Stop(ctx context.Context) error {
 	running, err := c.running(ctx)
 	if err != nil {
-		return c.problem("its state cannot be read", err, "check the status command in raftmig.yaml")
+		return c.problem("its state cannot be read", err, c.hintStatus())
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.stopTimeout)
 	defer cancel()
@@ -165,13 +178,17 @@ func (c *command) Stop(ctx context.Context) error {
 			return false, err
 		}
 		up, err := c.running(ctx)
+		if silent := (*silentError)(nil); ctx.Err() == nil && errors.As(err, &silent) {
+			why = silent.Error()
+			return false, nil
+		}
 		return !up, err
 	})
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() == nil:
-		return c.problem("its state cannot be read", err, "check the status command in raftmig.yaml")
+		return c.problem("its state cannot be read", err, c.hintStatus())
 	default:
 		return c.problem(fmt.Sprintf("it does not end (waited %v)", c.stopTimeout), errors.New(why), "stop it by hand and retry")
 	}

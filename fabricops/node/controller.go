@@ -1,12 +1,15 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"raftmig/fabricops/dial"
@@ -89,7 +92,7 @@ type common struct {
 	addresses    []string
 	log          string
 	readyLine    string
-	greeting     bool                        // see accepts
+	greeting     bool                        // see knock
 	serves       func(context.Context) error // asks over its own protocol; nil asks nothing
 	startTimeout time.Duration
 	stopTimeout  time.Duration
@@ -127,19 +130,19 @@ func poll(ctx context.Context, interval time.Duration, done func() (bool, error)
 	}
 }
 
-// acceptTimeout bounds one look whether something accepts connections. A process
-// counts as down where nothing does, so that a lossy line must not look like that.
+// acceptTimeout bounds one look whether something accepts connections: a line
+// that loses a packet or two must not look like one that is cut.
 const acceptTimeout = dial.ConnectTimeout
 
-// accepts tells whether something accepts connections on address. With
-// greeting, a TLS handshake is tried on the connection, whatever comes of it:
-// an orderer writes an error into its log for every connection without one.
-func accepts(ctx context.Context, address string, greeting bool) bool {
+// knock returns nil if something accepts connections on address. With greeting,
+// a TLS handshake is tried on the connection, whatever comes of it: an orderer
+// writes an error into its log for every connection without one.
+func knock(ctx context.Context, address string, greeting bool) error {
 	ctx, cancel := context.WithTimeout(ctx, acceptTimeout)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
-		return false
+		return err
 	}
 	if greeting {
 		// Nothing is sent or believed, so the certificate does not matter.
@@ -147,11 +150,47 @@ func accepts(ctx context.Context, address string, greeting bool) bool {
 		_ = conn.(*tls.Conn).HandshakeContext(ctx)
 	}
 	_ = conn.Close()
-	return true
+	return nil
+}
+
+// accepts tells whether something accepts connections on address; see knock.
+func accepts(ctx context.Context, address string, greeting bool) bool {
+	return knock(ctx, address, greeting) == nil
+}
+
+// silentError is an address that neither accepts nor refuses connections: its
+// host, or what lies in between, does not answer, so that nothing is known.
+type silentError struct {
+	address string
+	err     error
+}
+
+func (e *silentError) Error() string {
+	return fmt.Sprintf("%s neither accepts nor refuses connections (%v): only a refusal shows that nothing runs there; a status command can tell too",
+		e.address, e.err)
+}
+
+func (e *silentError) Unwrap() error { return e.err }
+
+// listening is openAddress where nothing but the addresses tells whether the
+// process runs: that none is open is believed only if all refuse. The error is a
+// silentError otherwise.
+func (c *common) listening(ctx context.Context) (string, error) {
+	var silent error
+	for _, a := range c.addresses {
+		err := knock(ctx, a, c.greeting)
+		if err == nil {
+			return a, nil
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			silent = &silentError{address: a, err: err}
+		}
+	}
+	return "", cmp.Or(ctx.Err(), silent)
 }
 
 // openAddress returns the first address that accepts connections, "" if none
-// does. The error is that of ctx, if it ends before all have been tried: an
+// does; see listening for where nothing else is asked. The error is that of ctx, if it ends before all have been tried: an
 // address that was not tried is not closed.
 func (c *common) openAddress(ctx context.Context) (string, error) {
 	for _, a := range c.addresses {

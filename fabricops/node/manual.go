@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -42,9 +43,10 @@ func (e *OperatorNeeded) Error() string {
 	return fmt.Sprintf("please %s %s now; raftmig waits until %s %s", e.Action, e.Node, strings.Join(e.Addresses, ", "), state)
 }
 
-// Status tells whether one of the addresses accepts connections.
+// Status tells whether one of the addresses accepts connections. That none does
+// is told only where all refuse.
 func (m *manual) Status(ctx context.Context) (runbook.ProcessState, error) {
-	open, err := m.openAddress(ctx)
+	open, err := m.listening(ctx)
 	if err != nil {
 		return m.state(false), fmt.Errorf("%s: looking whether it runs: %w", m.name, err)
 	}
@@ -65,7 +67,7 @@ func (m *manual) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop asks the operator and waits until no address accepts connections.
+// Stop asks the operator and waits until all addresses refuse connections.
 func (m *manual) Stop(ctx context.Context) error {
 	if s, err := m.Status(ctx); err != nil || !s.Running {
 		return err
@@ -74,10 +76,21 @@ func (m *manual) Stop(ctx context.Context) error {
 	m.tell(need.Error())
 	ctx, cancel := context.WithTimeout(ctx, m.stopTimeout)
 	defer cancel()
+	var told *silentError // that was said last
 	err := poll(ctx, 5*pollInterval, func() (bool, error) {
-		open, err := m.openAddress(ctx)
+		open, err := m.listening(ctx)
+		if silent := (*silentError)(nil); ctx.Err() == nil && errors.As(err, &silent) {
+			if told == nil || told.address != silent.address {
+				told = silent
+				m.tell(m.name + ": " + silent.Error())
+			}
+			return false, nil
+		}
 		return open == "", err
 	})
+	if err != nil && told != nil {
+		err = fmt.Errorf("%w: %w", told, err)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", need, err)
 	}
