@@ -52,7 +52,8 @@ func TestAbortSaysThatTheWayBackWasAskedForAlready(t *testing.T) {
 			require.NotZero(t, code)
 			require.NotContains(t, errs, "no way back")
 			require.Contains(t, errs, "on its way back already")
-			require.Contains(t, errs, "raftmig attach")
+			require.Contains(t, errs, "raftmig attach --network "+file+" --runs "+folder)
+			require.Contains(t, errs, "raftmig run --resume --network "+file+" --runs "+folder)
 		})
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -32,7 +33,7 @@ terminals may be attached; leaving one does not end the run.`,
 			if _, err := f.latest(); err != nil {
 				return err
 			}
-			return attachAndShow(cmd, f.runs(), m, &show)
+			return attachAndShow(cmd, f, m, &show)
 		},
 	}
 	f.add(cmd)
@@ -86,7 +87,7 @@ func abortRun(cmd *cobra.Command, f networkFlags, show *showFlags, yes bool, rea
 	case snapshot.AbortAsked || snapshot.Phase == runbook.PhaseRollback:
 		return &runbook.Problem{
 			What: "the run is on its way back already", Where: folder.RunDir(last),
-			Hint: "\"raftmig attach\" shows how far it is; if nobody drives it, \"raftmig run --resume\" goes on with it.",
+			Hint: fmt.Sprintf("how far it is: raftmig attach%[1]s; go on with it, if nobody drives it: raftmig run --resume%[1]s", f.arguments()),
 		}
 	case !snapshot.AbortOffered:
 		return &runbook.Problem{What: "there is no way back any more", Why: snapshot.AbortNote}
@@ -99,12 +100,12 @@ func abortRun(cmd *cobra.Command, f networkFlags, show *showFlags, yes bool, rea
 	if !yes && !confirmed(cmd, question) {
 		return withCode(exitStopped, errors.New("nothing was done"))
 	}
-	client, err := runner.Attach(ctx, folder)
+	client, err := runner.Attach(ctx, folder, f.arguments())
 	if err != nil { // nobody drives it: do so
 		if err := startRunner(ctx, folder, []string{"runner", "--network", f.file, "--runs", string(folder), "--resume"}); err != nil {
 			return err
 		}
-		if client, err = runner.Attach(ctx, folder); err != nil {
+		if client, err = runner.Attach(ctx, folder, f.arguments()); err != nil {
 			return err
 		}
 	}
@@ -113,7 +114,7 @@ func abortRun(cmd *cobra.Command, f networkFlags, show *showFlags, yes bool, rea
 		return err
 	}
 	// A new connection begins with the state after the command, not before it.
-	if client, err = runner.Attach(ctx, folder); err != nil {
+	if client, err = runner.Attach(ctx, folder, f.arguments()); err != nil {
 		snapshot, readErr := folder.Read(last) // the way back was short, and is over
 		if readErr != nil || snapshot.Outcome == "" {
 			return errors.Join(err, readErr)

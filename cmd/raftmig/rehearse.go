@@ -190,7 +190,7 @@ func lookAgain(ctx context.Context, r *rehearsal.Rehearsal, s *runbook.Snapshot)
 func (f *rehearseFlags) drive(ctx context.Context, cmd *cobra.Command, r *rehearsal.Rehearsal, m mode) (*runbook.Snapshot, error) {
 	if m == modeHeadless {
 		run, err := runner.Open(runner.Options{
-			Network: r.Net.Inventory, Folder: r.Folder(), Resume: f.resume, AbortAfter: runbook.Phase(f.abortAt), Unattended: true,
+			Network: r.Net.Inventory, Folder: r.Folder(), Arguments: r.Arguments(), Resume: f.resume, AbortAfter: runbook.Phase(f.abortAt), Unattended: true,
 		})
 		if err != nil {
 			return nil, err
@@ -202,9 +202,11 @@ func (f *rehearseFlags) drive(ctx context.Context, cmd *cobra.Command, r *rehear
 		return nil, err
 	}
 	return f.show.show(ctx, m, attach{
-		client:   client,
-		reattach: func(ctx context.Context) (runbook.Client, error) { return runner.Attach(ctx, r.Folder()) },
-		folder:   r.Folder(),
+		client: client,
+		reattach: func(ctx context.Context) (runbook.Client, error) {
+			return runner.Attach(ctx, r.Folder(), r.Arguments())
+		},
+		folder: r.Folder(),
 	}, cmd.OutOrStdout())
 }
 
@@ -218,14 +220,14 @@ func (f *rehearseFlags) connect(ctx context.Context, r *rehearsal.Rehearsal) (ru
 	if f.abortAt != "" {
 		args = append(args, "--abort-at", f.abortAt)
 	} else if f.resume {
-		if client, err := runner.Attach(ctx, r.Folder()); err == nil {
+		if client, err := runner.Attach(ctx, r.Folder(), r.Arguments()); err == nil {
 			return client, nil
 		}
 	}
 	if err := startRunner(ctx, r.Folder(), args); err != nil {
 		return nil, err
 	}
-	return runner.Attach(ctx, r.Folder())
+	return runner.Attach(ctx, r.Folder(), r.Arguments())
 }
 
 // leave takes the network down, or leaves it and says how to reach it. A run
@@ -235,14 +237,14 @@ func (f *rehearseFlags) leave(ctx context.Context, cmd *cobra.Command, r *rehear
 	switch {
 	case !left.ended:
 		stands, look := "nobody drives it", "status"
-		if client, err := runner.Attach(ctx, r.Folder()); err == nil {
+		if client, err := runner.Attach(ctx, r.Folder(), r.Arguments()); err == nil {
 			stands, look = "it goes on by itself until it needs you", "attach"
 			_ = client.Close() // it was only asked for
 		}
 		fmt.Fprintf(say, "The run has not ended: %[3]s. The network is left as it is.\n"+
-			"  look at it  raftmig %[4]s --network %[2]s\n"+
+			"  look at it  raftmig %[4]s%[2]s\n"+
 			"  go on       raftmig rehearse --dir %[1]s --resume\n"+
-			"  go back     raftmig abort --network %[2]s\n", r.Net.Dir, r.Net.InventoryFile(), stands, look)
+			"  go back     raftmig abort%[2]s\n", runner.Quote(r.Net.Dir), r.Arguments(), stands, look)
 		return nil
 	case f.keep:
 		describeNetwork(say, r.Net)

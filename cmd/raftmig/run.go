@@ -9,10 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -42,25 +40,15 @@ func (f *networkFlags) runs() runner.Folder {
 }
 
 // arguments are what names the same run to another command.
-func (f *networkFlags) arguments() string {
+func (f *networkFlags) arguments() runner.Arguments {
 	var out string
 	if f.file != "raftmig.yaml" {
-		out += " --network " + shellquote(f.file)
+		out += " --network " + runner.Quote(f.file)
 	}
-	if f.folder != "" {
-		out += " --runs " + shellquote(f.folder)
+	if f.runs() != runner.DefaultFolder(f.file) {
+		out += " --runs " + runner.Quote(f.folder)
 	}
-	return out
-}
-
-// shellquote quotes a word for a shell where it must be.
-func shellquote(word string) string {
-	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+,:@%", r)
-	}) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	return runner.Arguments(out)
 }
 
 // load reads and checks the network's description.
@@ -183,7 +171,7 @@ func (f *runFlags) headless(cmd *cobra.Command, network *inventory.Network, show
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	r, err := runner.Open(runner.Options{
-		Network: network, Folder: f.runs(), Resume: f.resume, Unattended: true, IgnoreChecks: f.ignore, Operation: f.operation,
+		Network: network, Folder: f.runs(), Arguments: f.arguments(), Resume: f.resume, Unattended: true, IgnoreChecks: f.ignore, Operation: f.operation,
 	})
 	if err != nil {
 		return err
@@ -241,19 +229,19 @@ func (f *runFlags) detached(cmd *cobra.Command, m mode, show *showFlags) error {
 	if err := startRunner(ctx, folder, args); err != nil {
 		return err
 	}
-	return attachAndShow(cmd, folder, m, show)
+	return attachAndShow(cmd, f.networkFlags, m, show)
 }
 
 // attachAndShow attaches this terminal to the run that is being driven.
-func attachAndShow(cmd *cobra.Command, folder runner.Folder, m mode, show *showFlags) error {
-	client, err := runner.Attach(cmd.Context(), folder)
+func attachAndShow(cmd *cobra.Command, f networkFlags, m mode, show *showFlags) error {
+	client, err := runner.Attach(cmd.Context(), f.runs(), f.arguments())
 	if err != nil {
 		return err
 	}
 	last, err := show.show(cmd.Context(), m, attach{
 		client:   client,
-		reattach: func(ctx context.Context) (runbook.Client, error) { return runner.Attach(ctx, folder) },
-		folder:   folder,
+		reattach: func(ctx context.Context) (runbook.Client, error) { return runner.Attach(ctx, f.runs(), f.arguments()) },
+		folder:   f.runs(),
 	}, cmd.OutOrStdout())
 	if err != nil {
 		return err
@@ -292,7 +280,7 @@ func newRunnerCommand() *cobra.Command {
 				return errors.Join(err, runner.Started("", err))
 			}
 			r, err := runner.Open(runner.Options{
-				Network: network, Folder: f.runs(), Resume: f.resume,
+				Network: network, Folder: f.runs(), Arguments: f.arguments(), Resume: f.resume,
 				AbortAfter: runbook.Phase(abortAfter), IgnoreChecks: f.ignore, Operation: f.operation,
 			})
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"raftmig/fabricops/runner"
 	"raftmig/runbook"
 	"raftmig/runbook/journal"
 )
@@ -73,9 +74,9 @@ func TestStatusSaysHowToGoOnWhenNothingAnswers(t *testing.T) {
 }
 
 func TestWordsAreQuotedForAShellWhereTheyMustBe(t *testing.T) {
-	require.Equal(t, "/net-1/raftmig.yaml", shellquote("/net-1/raftmig.yaml"))
-	require.Equal(t, `'my net/it'\''s.yaml'`, shellquote("my net/it's.yaml"))
-	require.Equal(t, "''", shellquote(""))
+	require.Equal(t, "/net-1/raftmig.yaml", runner.Quote("/net-1/raftmig.yaml"))
+	require.Equal(t, `'my net/it'\''s.yaml'`, runner.Quote("my net/it's.yaml"))
+	require.Equal(t, "''", runner.Quote(""))
 }
 
 // The run of "raftmig run" is a process of its own: it waits at its gate after
@@ -93,7 +94,7 @@ func TestARunOutlivesItsTerminalAndIsAborted(t *testing.T) {
 
 	r = run(t, nil, "run", "--plain", "--network", file)
 	require.NotZero(t, r.code)
-	require.Contains(t, r.stderr, "raftmig attach", "a second run is refused and says what to do")
+	require.Contains(t, r.stderr, "raftmig attach --network "+file+"\n", "a second run is refused and says what to do")
 
 	r = run(t, nil, "attach", "--plain", "--read-only", "--network", file)
 	require.Contains(t, string(r.stdout)+r.stderr, "prepare.confirm")

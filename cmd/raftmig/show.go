@@ -82,7 +82,7 @@ type attach struct {
 
 // command is a command about the same run.
 func (a attach) command(name string) string {
-	return "raftmig " + name + " --runs " + shellquote(string(a.folder))
+	return "raftmig " + name + " --runs " + runner.Quote(string(a.folder))
 }
 
 // afterwards is what is said of a run that has ended.

@@ -110,7 +110,7 @@ func readRun(ctx context.Context, f *networkFlags, s *state) (*runbook.Snapshot,
 	if i := snapshot.Current; i >= 0 {
 		s.Step, s.Status = snapshot.Steps[i].ID, snapshot.Steps[i].Status
 	}
-	if client, err := runner.Attach(ctx, folder); err == nil {
+	if client, err := runner.Attach(ctx, folder, f.arguments()); err == nil {
 		s.Driven = true
 		_ = client.Close()
 	}
@@ -119,9 +119,9 @@ func readRun(ctx context.Context, f *networkFlags, s *state) (*runbook.Snapshot,
 	}
 	switch {
 	case s.Driven:
-		s.Next = "raftmig attach" + f.arguments()
+		s.Next = "raftmig attach" + string(f.arguments())
 	case s.Resumable:
-		s.Next = "raftmig run --resume" + f.arguments()
+		s.Next = "raftmig run --resume" + string(f.arguments())
 	}
 	return &snapshot, nil
 }

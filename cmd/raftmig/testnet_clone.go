@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"raftmig/fabricops/runner"
 	"raftmig/testnet"
 	"raftmig/testnet/clone"
 	"raftmig/testnet/clone/source"
@@ -97,6 +98,6 @@ func (f *testnetFlags) printCloned(cmd *cobra.Command, n *testnet.Network) error
 	if n.Manifest.Spec.Consensus == testnet.ConsensusRaft {
 		next = "Start it: raftmig testnet up"
 	}
-	_, err := fmt.Fprintf(out, "%s --dir %s\n", next, shellquote(f.dir))
+	_, err := fmt.Fprintf(out, "%s --dir %s\n", next, runner.Quote(f.dir))
 	return err
 }

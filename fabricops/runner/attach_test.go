@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"raftmig/fabricops/internal/fakenet"
 	"raftmig/runbook"
 	"raftmig/runbook/driver"
 	"raftmig/runbook/journal"
@@ -28,7 +29,7 @@ func (c cut) Perform(ctx context.Context, e runbook.Effect, progress func(runboo
 // begin another one.
 func TestAttachingToARunThatIsNotDrivenSaysWhatToDo(t *testing.T) {
 	f := Folder(t.TempDir())
-	_, err := Attach(t.Context(), f)
+	_, err := Attach(t.Context(), f, net)
 	require.ErrorIs(t, err, ErrNoRun)
 
 	n := runbooktest.New(runbooktest.Options{})
@@ -42,7 +43,7 @@ func TestAttachingToARunThatIsNotDrivenSaysWhatToDo(t *testing.T) {
 		_, err = d.Run(ctx)
 		require.Equal(t, ctx.Err() != nil, err != nil, "%v", err)
 		require.NoError(t, j.Close())
-		_, err = Attach(t.Context(), f)
+		_, err = Attach(t.Context(), f, net)
 		var p *runbook.Problem
 		require.ErrorAs(t, err, &p)
 		require.Equal(t, f.RunDir(name), p.Where)
@@ -52,11 +53,20 @@ func TestAttachingToARunThatIsNotDrivenSaysWhatToDo(t *testing.T) {
 	plan.Unattended, plan.AbortAfter = true, runbook.PhaseMaintenance
 	text := hint(t.Context(), n, plan)
 	require.Contains(t, text, "the last run has ended: rolled-back")
-	require.Contains(t, text, "raftmig report")
+	require.Contains(t, text, "raftmig report --network net/raftmig.yaml")
 	require.NotContains(t, text, "--resume")
 
 	ctx, kill := context.WithCancel(t.Context())
 	text = hint(ctx, cut{n, kill}, n.Plan())
 	require.Contains(t, text, "the last run is not being driven")
-	require.Contains(t, text, "--resume")
+	require.Contains(t, text, "raftmig run --resume --network net/raftmig.yaml; look at it: raftmig status --network net/raftmig.yaml")
+
+	_, err = Open(Options{Network: fakenet.New(t, 3).Inventory(), Folder: f, Arguments: net})
+	require.ErrorContains(t, err, ErrUnfinished.Error())
+	var p *runbook.Problem
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, "go on with it: raftmig run --resume --network net/raftmig.yaml; or take the network back to Kafka first: raftmig abort --network net/raftmig.yaml", p.Hint)
 }
+
+// net names the network in the commands of hints.
+const net Arguments = " --network net/raftmig.yaml"

@@ -28,6 +28,7 @@ func (r *Runner) RunAwaiting(ctx context.Context, timeout time.Duration, tell fu
 	defer stop(nil)
 	client := r.driver.Client()
 	a := &awaiter{
+		args:    r.args,
 		timeout: timeout, tell: tell, stamp: r.operator.SignaturesStamp, look: r.operator.Signatures,
 		retry: func(ctx context.Context) error {
 			return client.Send(ctx, runbook.Command{Kind: runbook.EventRetry, By: Who()})
@@ -52,6 +53,7 @@ func (r *Runner) RunAwaiting(ctx context.Context, timeout time.Duration, tell fu
 
 // awaiter looks for the signatures that a run stands still for.
 type awaiter struct {
+	args    Arguments
 	timeout time.Duration
 	tell    func(string)
 	stamp   func() string
@@ -128,6 +130,6 @@ func (a *awaiter) lookAgain(ctx context.Context) {
 func (a *awaiter) late() *runbook.Problem {
 	p := runbook.JudgeSignatures(a.awaited)
 	p.What += fmt.Sprintf(", and they have not come in %s", a.timeout)
-	p.Hint += " The run stands still and can be resumed (--resume), or taken back (raftmig abort)."
+	p.Hint += " The run stands still and can be resumed (" + a.args.of("run --resume") + "), or taken back (" + a.args.of("abort") + ")."
 	return p
 }

@@ -27,6 +27,8 @@ var ErrUnfinished = errors.New("the last run of this network has not ended")
 type Options struct {
 	Network *inventory.Network
 	Folder  Folder
+	// Arguments name the network to other commands, in hints.
+	Arguments Arguments
 	// Resume goes on with the last run if that has not ended. A new run is
 	// begun if it has, or if there is none.
 	Resume bool
@@ -46,6 +48,7 @@ type Runner struct {
 	Resumed bool
 
 	folder   Folder
+	args     Arguments
 	lock     *journal.Lock
 	journal  *journal.Journal
 	operator *fabricops.Operator
@@ -58,7 +61,7 @@ func Open(o Options) (r *Runner, err error) {
 	if err := os.MkdirAll(string(o.Folder), 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder for runs: %w", err)
 	}
-	r = &Runner{folder: o.Folder}
+	r = &Runner{folder: o.Folder, args: o.Arguments}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Close())
@@ -69,7 +72,7 @@ func Open(o Options) (r *Runner, err error) {
 	if r.lock, err = journal.Acquire(o.Folder.lock(), journal.Owner{PID: os.Getpid(), By: by, Since: now}); err != nil {
 		return r, &runbook.Problem{
 			What: "another run of this network is being driven", Where: string(o.Folder), Why: err.Error(),
-			Hint: "attach to it with: raftmig attach",
+			Hint: "attach to it with: " + o.Arguments.of("attach"),
 		}
 	}
 	if r.Name, r.Resumed, err = choose(o, now); err != nil {
@@ -120,23 +123,23 @@ func choose(o Options, now time.Time) (name string, resumed bool, err error) {
 		return "", false, &runbook.Problem{
 			What: ErrUnfinished.Error(), Where: o.Folder.RunDir(last),
 			Why:  fmt.Sprintf("%s stands in phase %q", title(snapshot.Plan), snapshot.Phase),
-			Hint: unfinishedHint(snapshot.Plan),
+			Hint: unfinishedHint(snapshot.Plan, o.Arguments),
 		}
 	}
 	if o.Operation != nil && !reflect.DeepEqual(o.Operation, snapshot.Plan.Operation) {
 		return "", false, &runbook.Problem{
 			What: ErrUnfinished.Error(), Where: o.Folder.RunDir(last), Why: "it is another one: " + title(snapshot.Plan),
-			Hint: "go on with it first: raftmig run --resume",
+			Hint: "go on with it first: " + o.Arguments.of("run --resume"),
 		}
 	}
 	return last, true, nil
 }
 
-func unfinishedHint(p runbook.Plan) string {
+func unfinishedHint(p runbook.Plan, a Arguments) string {
 	if p.Operation == nil {
-		return "go on with it (--resume), or take the network back to Kafka first (raftmig abort)"
+		return "go on with it: " + a.of("run --resume") + "; or take the network back to Kafka first: " + a.of("abort")
 	}
-	return "go on with it first: raftmig run --resume"
+	return "go on with it first: " + a.of("run --resume")
 }
 
 // title says in a few words what a run is about.
@@ -212,8 +215,9 @@ func (r *Runner) Close() error {
 	return errors.Join(errs...)
 }
 
-// Attach connects to the run that is being driven.
-func Attach(ctx context.Context, f Folder) (runbook.Client, error) {
+// Attach connects to the run that is being driven. The arguments name the
+// network to other commands, in hints.
+func Attach(ctx context.Context, f Folder, a Arguments) (runbook.Client, error) {
 	last, err := f.Latest()
 	if err != nil {
 		return nil, err
@@ -227,12 +231,12 @@ func Attach(ctx context.Context, f Folder) (runbook.Client, error) {
 		if s, readErr := f.Read(last); readErr == nil && s.Outcome != "" && !s.Resumable {
 			return nil, &runbook.Problem{
 				What: "the last run has ended: " + string(s.Outcome), Where: f.RunDir(last),
-				Hint: "evidence, and what is left to do: raftmig report",
+				Hint: "evidence, and what is left to do: " + a.of("report"),
 			}
 		}
 		return nil, &runbook.Problem{
 			What: "the last run is not being driven", Where: f.RunDir(last), Why: err.Error(),
-			Hint: "go on with it: raftmig run --resume; look at it: raftmig status",
+			Hint: "go on with it: " + a.of("run --resume") + "; look at it: " + a.of("status"),
 		}
 	}
 	return client, nil

@@ -84,12 +84,13 @@ func TestARunThatCouldNotBeOpenedIsTakenUpAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{r.Name}, runs)
 
-	_, err = Open(Options{Network: inv, Folder: f, Resume: true})
+	_, err = Open(Options{Network: inv, Folder: f, Arguments: net, Resume: true})
 	var problem *runbook.Problem
 	require.ErrorAs(t, err, &problem)
 	require.Equal(t, "another run of this network is being driven", problem.What)
 	require.Contains(t, problem.Why, Who())
-	_, err = Attach(t.Context(), f)
+	require.Equal(t, "attach to it with: raftmig attach --network net/raftmig.yaml", problem.Hint)
+	_, err = Attach(t.Context(), f, net)
 	require.ErrorAs(t, err, &problem)
 	require.Equal(t, "the last run is not being driven", problem.What)
 	require.NoError(t, r.Close())

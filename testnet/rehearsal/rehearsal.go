@@ -139,11 +139,16 @@ func (r *Rehearsal) goOn(last *runbook.Snapshot) error {
 	case r.Migrated != nil:
 		return fmt.Errorf("%s is on Raft: there is no way back to practise", r.Net.Dir)
 	case r.ongoing && wanted != planned && planned == "":
-		return fmt.Errorf("the run that goes on in %s was begun without --abort-at, and would migrate the network; raftmig abort takes it back", r.Net.Dir)
+		return fmt.Errorf("the run that goes on in %s was begun without --abort-at, and would migrate the network; raftmig abort%s takes it back", r.Net.Dir, r.Arguments())
 	case r.ongoing && wanted != planned:
 		return fmt.Errorf("the run that goes on in %s was begun with --abort-at %s", r.Net.Dir, planned)
 	}
 	return nil
+}
+
+// Arguments are what names the rehearsal's network to other commands.
+func (r *Rehearsal) Arguments() runner.Arguments {
+	return runner.Arguments(" --network " + runner.Quote(r.Net.InventoryFile()))
 }
 
 // Folder is where the rehearsal's runs are.

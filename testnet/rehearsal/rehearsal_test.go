@@ -81,7 +81,7 @@ func TestWhatIsLeftToDoFollowsFromTheLastRun(t *testing.T) {
 		{name: "broken off on the way back", last: &runbook.Snapshot{Plan: runbook.Plan{AbortAfter: runbook.PhaseBackup}}, ongoing: true},
 		{name: "the same again", last: &runbook.Snapshot{Plan: runbook.Plan{AbortAfter: runbook.PhaseBackup}}, abortAfter: runbook.PhaseBackup, ongoing: true},
 		{name: "another way back", last: &runbook.Snapshot{Plan: runbook.Plan{AbortAfter: runbook.PhaseBackup}}, abortAfter: runbook.PhaseSwitch, ongoing: true, refused: "was begun with --abort-at backup"},
-		{name: "a way back that was not planned", last: &runbook.Snapshot{}, abortAfter: runbook.PhaseSwitch, ongoing: true, refused: "would migrate the network; raftmig abort takes it back"},
+		{name: "a way back that was not planned", last: &runbook.Snapshot{}, abortAfter: runbook.PhaseSwitch, ongoing: true, refused: "would migrate the network; raftmig abort --network net/raftmig.yaml takes it back"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := &Rehearsal{Net: &testnet.Network{Dir: "net"}, opts: Options{AbortAfter: c.abortAfter}}
