@@ -70,16 +70,27 @@ func Run(ctx context.Context, client runbook.Client, in io.Reader, out io.Writer
 	return err
 }
 
+// maxLine is what is kept of a line; no answer is that long.
+const maxLine = 4 << 10
+
 // readLines reads lines until the input or ctx ends. A read that blocks is
 // left behind; there is no way to take a terminal's read back.
 func readLines(ctx context.Context, in io.Reader) <-chan string {
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
-		sc := bufio.NewScanner(in)
-		for sc.Scan() {
+		r := bufio.NewReaderSize(in, maxLine)
+		for {
+			line, rest, err := r.ReadLine()
+			if err != nil {
+				return
+			}
+			text := string(line)
+			for rest && err == nil {
+				_, rest, err = r.ReadLine()
+			}
 			select {
-			case lines <- sc.Text():
+			case lines <- text:
 			case <-ctx.Done():
 				return
 			}

@@ -317,3 +317,15 @@ func TestAFailingOutputIsAnError(t *testing.T) {
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// Whatever is pasted into it, the session goes on with the next line.
+func TestALineWithoutEndIsNotTheEndOfTheInput(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	var got []string
+	for line := range readLines(t.Context(), strings.NewReader(long+"\nshort\r\n\n"+long+"\nlast")) {
+		require.LessOrEqual(t, len(line), maxLine)
+		got = append(got, line)
+	}
+	require.Len(t, got, 5)
+	require.Equal(t, []string{"short", "", "last"}, []string{got[1], got[2], got[4]})
+}
