@@ -26,6 +26,9 @@ func TestAWrongCommandLineEndsWithItsOwnCode(t *testing.T) {
 		{[]string{"testnet", "fault", "kill"}, "accepts 2 arg(s), received 1", "raftmig testnet fault"},
 		{[]string{"cryptogen", "bogus"}, `unknown command "bogus"`, "raftmig cryptogen"},
 		{[]string{"sign", "ch1.tx", "--msp-id", "Org1MSP"}, "msp-dir", "raftmig sign"},
+		{[]string{"help", "bogus"}, `unknown command "bogus" for "raftmig"`, "raftmig help"},
+		{[]string{"help", "channel", "sumbit"}, `unknown command "sumbit" for "raftmig channel"; did you mean submit?`, "raftmig help"},
+		{[]string{"help", "run", "now"}, `unknown command "now" for "raftmig run"`, "raftmig help"},
 		{[]string{"channel", "diff", "a"}, "expected two files", "raftmig channel diff"},
 	} {
 		code, out, errs := command(t, tc.args...)
@@ -34,7 +37,7 @@ func TestAWrongCommandLineEndsWithItsOwnCode(t *testing.T) {
 		require.Contains(t, errs, "see:  "+tc.help+" --help\n")
 		require.Empty(t, out)
 	}
-	for _, args := range [][]string{nil, {"channel"}, {"testnet"}, {"cryptogen"}, {"channel", "--help"}} {
+	for _, args := range [][]string{nil, {"channel"}, {"testnet"}, {"cryptogen"}, {"channel", "--help"}, {"help"}, {"help", "channel"}, {"help", "channel", "submit"}} {
 		code, out, errs := command(t, args...)
 		require.Zero(t, code, errs)
 		require.Contains(t, out, "Usage:\n  raftmig")

@@ -63,10 +63,21 @@ Rehearse first. It needs nothing but this binary:
 const onlyGroup = "group"
 
 // refuseUnknown makes a word that is no subcommand an error: cobra shows the help
-// for it, and ends well. The help does not change.
+// for it, and ends well; so does "help" with a word that is none. The help does
+// not change.
 func refuseUnknown(root *cobra.Command) {
 	usage := strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .Annotations."+onlyGroup+")}}", 1)
 	root.SetUsageTemplate(usage)
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if c == nil {
+				return err
+			}
+			return noSuchCommand(c, rest)
+		}
+	}
 	for _, c := range subcommands(root) {
 		if c.HasSubCommands() && !c.Runnable() {
 			c.Annotations = map[string]string{onlyGroup: "yes"}
