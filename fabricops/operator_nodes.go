@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -190,7 +191,7 @@ func (o *Operator) stopNodes(ctx context.Context, e runbook.Effect, r *report) (
 			}
 		}
 	}
-	return runbook.Evidence{Summary: fmt.Sprintf("%d %s proven down", len(after), e.Tier), Processes: after}, nil
+	return runbook.Evidence{Summary: counted(len(after), e.Tier) + " proven down", Processes: after}, nil
 }
 
 func (o *Operator) startNodes(ctx context.Context, e runbook.Effect, r *report) (runbook.Evidence, error) {
@@ -220,12 +221,21 @@ func (o *Operator) startNodes(ctx context.Context, e runbook.Effect, r *report) 
 		o.pool.Wake(n)
 	}
 	after, stateErr := o.states(ctx, e)
-	ev := runbook.Evidence{Summary: fmt.Sprintf("%d %s ready", len(after), e.Tier), AlreadyDone: already, Processes: after}
+	ev := runbook.Evidence{Summary: counted(len(after), e.Tier) + " ready", AlreadyDone: already, Processes: after}
 	if err := errors.Join(err, stateErr); err != nil {
 		o.addDeaths(&ev)
 		return ev, err
 	}
 	return ev, nil
+}
+
+// counted says how many processes of a tier there are: "1 broker", "3 orderers".
+func counted(n int, t runbook.Tier) string {
+	name := string(t)
+	if n == 1 {
+		name = strings.TrimSuffix(name, "s")
+	}
+	return fmt.Sprintf("%d %s", n, name)
 }
 
 func anyRunning(states []runbook.ProcessState) bool {
