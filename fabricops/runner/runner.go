@@ -165,7 +165,8 @@ func Who() string {
 // Client connects to the run within this process.
 func (r *Runner) Client() runbook.Client { return r.driver.Client() }
 
-// Run drives the run to its end, serving its socket meanwhile. An error means
+// Run drives the run to its end, serving its socket meanwhile. It ends with
+// journal.ErrGone when the folder of the run is deleted; any other error means
 // that the run stands still and can be resumed.
 func (r *Runner) Run(ctx context.Context) (runbook.Snapshot, error) {
 	return r.run(ctx, func(error) error { return nil })
@@ -185,8 +186,33 @@ func (r *Runner) run(ctx context.Context, serving func(error) error) (runbook.Sn
 		}
 		return runbook.Snapshot{}, err
 	}
+	ctx, stop := context.WithCancelCause(ctx)
+	gone := make(chan error, 1)
+	go func() { gone <- r.watchFolder(ctx, stop) }()
 	snapshot, err := r.driver.Run(ctx)
-	return snapshot, errors.Join(err, server.Close())
+	stop(nil)
+	return snapshot, errors.Join(<-gone, err, server.Close())
+}
+
+// goneEvery is the time between two looks whether the run's folder is there.
+var goneEvery = 20 * time.Second
+
+// watchFolder ends a run whose journal was deleted: nobody can attach to it or
+// resume it, and another run may begin without knowing of it. It returns why.
+func (r *Runner) watchFolder(ctx context.Context, stop context.CancelCauseFunc) error {
+	tick := time.NewTicker(goneEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := r.journal.Gone(); errors.Is(err, journal.ErrGone) {
+			stop(err)
+			return err
+		}
+	}
 }
 
 func (r *Runner) listen() (*remote.Server, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,8 @@ var (
 	ErrDamaged = errors.New("the journal is damaged")
 	// ErrForeign is returned for a file that is not a journal of this version.
 	ErrForeign = errors.New("not a raftmig journal of version 1")
+	// ErrGone is wrapped for a journal that was deleted, moved or replaced while it was open.
+	ErrGone = errors.New("the journal was deleted or moved while the run was under way, which cannot be resumed")
 )
 
 // File is what a journal needs of its file; *os.File is one.
@@ -40,6 +43,7 @@ type File interface {
 // Journal appends events. It is not safe for concurrent use.
 type Journal struct {
 	file File
+	path string // "" if it is no file on disk
 	sum  string
 	size int64 // bytes that are whole records
 	n    int
@@ -70,6 +74,7 @@ func Open(path string) (*Journal, Contents, error) {
 	if err := syncDir(filepath.Dir(path)); err != nil {
 		return nil, Contents{}, errors.Join(err, f.Close())
 	}
+	j.path = path
 	return j, c, nil
 }
 
@@ -210,6 +215,9 @@ func (j *Journal) Len() int { return j.n }
 // before the next is written, so that a crash cuts off one record at most.
 // After an error the journal takes no more: it is to be opened again.
 func (j *Journal) Append(events ...runbook.Event) error {
+	if j.broken == nil && len(events) > 0 {
+		j.broken = j.Gone()
+	}
 	for _, ev := range events {
 		if j.broken != nil {
 			return j.broken
@@ -223,6 +231,28 @@ func (j *Journal) Append(events ...runbook.Event) error {
 			return err
 		}
 		j.sum, j.n = sum, j.n+1
+	}
+	return nil
+}
+
+// Gone returns an error that wraps ErrGone if the journal was deleted, or another
+// file put in its place, since it was opened. It may be called at any time before
+// Close.
+func (j *Journal) Gone() error {
+	f, ok := j.file.(*os.File)
+	if !ok || j.path == "" {
+		return nil
+	}
+	mine, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("looking at the journal: %w", err)
+	}
+	there, err := os.Stat(j.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(mine, there):
+		return fmt.Errorf("%s: %w", j.path, ErrGone)
+	case err != nil:
+		return fmt.Errorf("looking at the journal: %w", err)
 	}
 	return nil
 }
