@@ -183,3 +183,11 @@ func TestR9FindsWhatIsRestoredOver(t *testing.T) {
 		require.Contains(t, strings.Join(runbook.Broken(tampered), "\n"), "R9: ", name)
 	}
 }
+
+// The same for a way back that nothing closes again.
+func TestAWayBackFromARefusedExitThatDiesAtAnyRecordIsResumed(t *testing.T) {
+	refused := start(t, func(p *runbook.Plan) { p.Unattended = true })
+	refused.Net.RefuseExit(true)
+	require.NoError(t, refused.Continue())
+	everyCrashOn(t, len(refused.Journal), func(r *runbooktest.Run) { r.Net.RefuseExit(true) }, nil, requireRolledBack)
+}
