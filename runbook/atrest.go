@@ -3,6 +3,7 @@ package runbook
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // An update that leaves maintenance mode on Raft and was not answered may be
@@ -96,6 +97,9 @@ func (r *Runbook) turnForward(found *Problem) {
 		run.evidence = append(run.evidence, b.evidence...)
 	}
 	run.note, run.blocked, run.failures = "after a way back that was closed again", true, 0
+	if found.Where != "" { // an unattended run stands still nowhere to say it
+		run.note += ": " + found.Where + ": " + strings.TrimPrefix(found.What, "no way back: ")
+	}
 	for _, later := range r.path[r.cur+1:] {
 		later.status, later.note = StatusPending, ""
 	}
