@@ -82,7 +82,7 @@ func TestAStopByHandIsNotBelievedOfAnAddressThatFallsSilent(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	var told []string
-	c, err := New(inventory.Process{Name: "o0", Address: l.Addr().String(), Control: inventory.Control{Kind: "manual", StopTimeout: 3 * time.Second}},
+	c, err := New(inventory.Process{Name: "o0", Address: l.Addr().String(), Control: inventory.Control{Kind: "manual", StopTimeout: 8 * time.Second}},
 		Options{Tell: func(s string) {
 			if told = append(told, s); len(told) == 1 {
 				require.NoError(t, l.Close())
