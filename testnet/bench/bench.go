@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"raftmig/fabricops/inventory"
 	"raftmig/testnet"
 )
 
@@ -150,6 +151,7 @@ const channel = "bench"
 func newSubject(o *Options, e Engine) (*subject, error) {
 	s := &subject{o: o, engine: e}
 	spec := testnet.Spec{
+		Consensus: o.Consensus, Raft: inventory.Raft{TickInterval: 500 * time.Millisecond}, // Fabric's own
 		Channels: []string{channel}, Orderers: o.Orderers, BatchTimeout: o.BatchTimeout,
 		MaxMessageCount: o.MaxMessageCount, Program: o.Program,
 	}
@@ -159,11 +161,6 @@ func newSubject(o *Options, e Engine) (*subject, error) {
 	var err error
 	if s.net, err = testnet.Init(filepath.Join(o.Dir, string(e)+"-"+o.Consensus), spec); err != nil {
 		return nil, err
-	}
-	if o.Consensus == Raft {
-		if err := raftGenesis(s.net); err != nil {
-			return nil, err
-		}
 	}
 	if o.ProfileDir != "" {
 		if s.pprof, err = enableProfiles(s.net); err != nil {
@@ -192,6 +189,9 @@ func (s *subject) round(ctx context.Context, number int) (m *Round, err error) {
 		return nil, err
 	}
 	if err := s.net.CreateChannels(ctx, nil); err != nil {
+		return nil, err
+	}
+	if err := requireConsensus(ctx, s.net, s.o.Consensus); err != nil {
 		return nil, err
 	}
 	return s.measure(ctx, number)

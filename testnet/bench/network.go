@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	"golang.org/x/sync/errgroup"
 
@@ -22,43 +21,25 @@ import (
 	"raftmig/fabricops/inventory"
 	"raftmig/orderer/protoutil"
 	"raftmig/testnet"
-	"raftmig/testnet/configtxgen"
 	"raftmig/testnet/portrange"
 )
 
 // host is where all nodes of a testnet listen.
 const host = "127.0.0.1"
 
-// raftGenesis replaces the genesis block of a network that was never started
-// by one that begins on Raft, with Fabric's own options (spec 4.2).
-func raftGenesis(n *testnet.Network) error {
-	f, err := configtxgen.Load(filepath.Join(n.Dir, "configtx.yaml"), nil)
+// requireConsensus fails unless every channel is ordered as is to be measured: a
+// figure of something else must not look like one.
+func requireConsensus(ctx context.Context, n *testnet.Network, consensus string) error {
+	s, err := n.Status(ctx)
 	if err != nil {
 		return err
 	}
-	p, err := f.Profile("Genesis")
-	if err != nil {
-		return err
+	for _, c := range s.Channels {
+		if c.Type != consensus {
+			return fmt.Errorf("channel %s is ordered by %q, not by %s", c.Name, c.Type, consensus)
+		}
 	}
-	raft := &configtxgen.EtcdRaft{Options: configtxgen.RaftOptions{
-		TickInterval: "500ms", ElectionTick: 10, HeartbeatTick: 1, MaxInflightBlocks: 5, SnapshotIntervalSize: 16 << 20,
-	}}
-	for _, o := range n.Manifest.Orderers {
-		cert := filepath.Join(n.Dir, filepath.FromSlash(o.Crypto), "tls", "server.crt")
-		raft.Consenters = append(raft.Consenters, &configtxgen.Consenter{
-			Host: host, Port: uint32(o.Port), ClientTLSCert: cert, ServerTLSCert: cert,
-		})
-	}
-	p.Orderer.OrdererType, p.Orderer.EtcdRaft = Raft, raft
-	block, err := configtxgen.GenesisBlock(p, n.Manifest.Spec.SystemChannel, configtxgen.Options{Warn: func(string) {}})
-	if err != nil {
-		return err
-	}
-	data, err := proto.Marshal(block)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(n.Dir, "genesis.block"), data, 0o640)
+	return nil
 }
 
 // enableProfiles makes every node serve its profiles and returns where.
