@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
@@ -108,4 +109,33 @@ func FuzzParseStep(f *testing.F) {
 		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) { requireSameStep(t, raw) })
+}
+
+// What another orderer says it has taken is believed only within what was sent.
+func FuzzTaken(f *testing.F) {
+	f.Add(encodeTaken(0), 1)
+	f.Add(encodeTaken(3), 2)
+	f.Add(encodeTaken(1<<63), 0)
+	f.Add([]byte{0x08, 0xff}, 3)
+	f.Fuzz(func(t *testing.T, raw []byte, sent int) {
+		n, err := decodeTaken(raw)
+		if err != nil {
+			return
+		}
+		again, err := decodeTaken(encodeTaken(n))
+		require.NoError(t, err)
+		require.Equal(t, n, again)
+
+		sent = max(0, min(sent, 100))
+		a, reported := newAnswers(time.Hour), 0
+		for range sent {
+			require.True(t, a.await(func(error) { reported++ }))
+		}
+		require.Equal(t, n > uint64(sent), a.taken(n) != nil)
+		if n <= uint64(sent) {
+			require.EqualValues(t, n, reported)
+		}
+		a.end(ErrAborted)
+		require.Equal(t, sent, reported, "each is reported once")
+	})
 }
