@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,8 +89,8 @@ func (o *Operator) unequal(channels []string, views []*channelcfg.View) error {
 		groups[v.MetadataHash()] = append(groups[v.MetadataHash()], channels[i])
 	}
 	why := ""
-	for hash, names := range groups {
-		why += fmt.Sprintf("; metadata %.12s on %v", hash, names)
+	for _, hash := range slices.Sorted(maps.Keys(groups)) { // each time the same text
+		why += fmt.Sprintf("; metadata %.12s on %v", hash, groups[hash])
 	}
 	return &runbook.Problem{
 		What: "the channels have different Raft metadata", Where: channels[0], Why: why[min(2, len(why)):],
