@@ -65,9 +65,8 @@ All other consenters must run: a set of which a node is down must not grow.`,
 			})
 		},
 	}
-	f.add(cmd)
-	cmd.ValidArgsFunction = f.completeNode
-	cmd.Flags().StringVar(&endpoint, "endpoint", "", "host:port for clients (default: its cluster host with the port of its address)")
+	f.addNode(cmd)
+	addEndpoint(cmd, &endpoint)
 	return cmd
 }
 
@@ -92,9 +91,8 @@ for good can be removed as long as the others have a quorum without it.`,
 			})
 		},
 	}
-	f.add(cmd)
-	cmd.ValidArgsFunction = f.completeNode
-	cmd.Flags().StringVar(&endpoint, "endpoint", "", "host:port for clients (default: its cluster host with the port of its address)")
+	f.addNode(cmd)
+	addEndpoint(cmd, &endpoint)
 	return cmd
 }
 
@@ -127,8 +125,7 @@ channels' orderer organisations have.`,
 			})
 		},
 	}
-	f.add(cmd)
-	cmd.ValidArgsFunction = f.completeNode
+	f.addNode(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&serverCert, "server-cert", "", "the new server certificate, PEM")
 	fl.StringVar(&serverKey, "server-key", "", "its key, PEM")
@@ -180,4 +177,14 @@ a channel from electing a leader, and without a leader they cannot be set back.`
 	fl.Uint32Var(&options.MaxInflightBlocks, "max-inflight-blocks", 0, "blocks under way to a follower at a time")
 	fl.Uint32Var(&options.SnapshotIntervalSize, "snapshot-interval-size", 0, "bytes of blocks between two snapshots")
 	return cmd
+}
+
+// addNode adds the flags of an operation on one node, whose name is completed.
+func (f *operateFlags) addNode(cmd *cobra.Command) {
+	f.add(cmd)
+	cmd.ValidArgsFunction = f.completeNode
+}
+
+func addEndpoint(cmd *cobra.Command, endpoint *string) {
+	cmd.Flags().StringVar(endpoint, "endpoint", "", "host:port for clients (default: its cluster host with the port of its address)")
 }

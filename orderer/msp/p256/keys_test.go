@@ -66,6 +66,15 @@ func TestOtherCurvesAndDigestsAreLeftToCryptoECDSA(t *testing.T) {
 	require.Empty(t, keys.slots)
 }
 
+// As in FIPS 140 mode.
+func TestWithoutTablesCryptoECDSAAnswers(t *testing.T) {
+	keys, m := NewKeys(0), sign(t, elliptic.P256(), 32)
+	k := keys.Key(m.pub)
+	m.verify(t, k, busyAfter)
+	require.False(t, hasTable(k))
+	require.Empty(t, keys.slots)
+}
+
 func TestEqualKeysShareATable(t *testing.T) {
 	keys, m := NewKeys(4), sign(t, elliptic.P256(), 32)
 	a := keys.Key(m.pub)
