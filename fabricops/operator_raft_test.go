@@ -183,9 +183,7 @@ func same(t *testing.T, a, b string) {
 func TestTheUpdateOfAnOperationWaitsForSignatures(t *testing.T) {
 	net := fakenet.New(t, 1)
 	net.Add(t, fakenet.Channel, fakenet.Ledger(t, "2.5.16", fakenet.RaftNormal, fakenet.Channel))
-	inv := net.Inventory()
-	inv.Admin = inventory.Identity{MSPID: "OrdererMSP", MSPDir: filepath.Join(net.Crypto.OrdererTLS(0), "../msp")}
-	inv.AwaitSignatures = true
+	inv := awaiting(net)
 	dir := t.TempDir()
 	op, err := fabricops.New(inv, fabricops.Options{RunDir: dir, Controller: net.Controller})
 	require.NoError(t, err)

@@ -21,9 +21,7 @@ import (
 func TestAnUpdateWaitsForSignaturesFromElsewhere(t *testing.T) {
 	net := fakenet.New(t, 1)
 	net.Add(t, fakenet.Channel, fakenet.Ledger(t, "2.5.16", fakenet.KafkaNormal, fakenet.Channel))
-	inv := net.Inventory()
-	inv.Admin = inventory.Identity{MSPID: "OrdererMSP", MSPDir: filepath.Join(net.Crypto.OrdererTLS(0), "../msp")}
-	inv.AwaitSignatures = true
+	inv := awaiting(net)
 	dir := t.TempDir()
 	op, err := fabricops.New(inv, fabricops.Options{RunDir: dir, Controller: net.Controller})
 	require.NoError(t, err)
@@ -82,9 +80,7 @@ func TestTheUpdatesOfARoundAreExportedTogether(t *testing.T) {
 	for _, c := range names {
 		net.Add(t, c, fakenet.Ledger(t, "2.5.16", fakenet.KafkaNormal, c))
 	}
-	inv := net.Inventory()
-	inv.Admin = inventory.Identity{MSPID: "OrdererMSP", MSPDir: filepath.Join(net.Crypto.OrdererTLS(0), "../msp")}
-	inv.AwaitSignatures = true
+	inv := awaiting(net)
 	dir := t.TempDir()
 	box := filepath.Join(dir, "signatures")
 	first, err := fabricops.New(inv, fabricops.Options{RunDir: dir, Controller: net.Controller})
@@ -167,4 +163,13 @@ func TestTheUpdatesOfARoundAreExportedTogether(t *testing.T) {
 	sign(last)
 	require.NoError(t, os.Remove(last.File))
 	require.Empty(t, collect(), "the signed copy is enough")
+}
+
+// awaiting describes the network to an administrator whose signature is not
+// enough: the orderer's own.
+func awaiting(net *fakenet.Network) *inventory.Network {
+	inv := net.Inventory()
+	inv.Admin = inventory.Identity{MSPID: "OrdererMSP", MSPDir: filepath.Join(net.Crypto.OrdererTLS(0), "../msp")}
+	inv.AwaitSignatures = true
+	return inv
 }
