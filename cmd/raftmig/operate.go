@@ -13,6 +13,7 @@ import (
 	"raftmig/fabricops/inventory"
 	"raftmig/fabricops/runner"
 	"raftmig/runbook"
+	"raftmig/tui/present"
 )
 
 // operateFlags are the flags of every operation on Raft.
@@ -129,7 +130,7 @@ func previewed(s runbook.Snapshot) previewDocument {
 
 func printPreview(w io.Writer, s runbook.Snapshot) error {
 	d := previewed(s)
-	fmt.Fprintf(w, "%s: %s on %d channels\n", s.Plan.Network, d.Operation, len(s.Channels))
+	fmt.Fprintf(w, "%s: %s on %s\n", s.Plan.Network, d.Operation, present.Plural(len(s.Channels), "channel"))
 	for _, c := range d.Changes {
 		fmt.Fprintln(w, "  "+c)
 	}

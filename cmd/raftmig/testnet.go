@@ -15,6 +15,7 @@ import (
 
 	"raftmig/testnet"
 	"raftmig/testnet/load"
+	"raftmig/tui/present"
 )
 
 func newTestnetCommand() *cobra.Command {
@@ -113,8 +114,7 @@ func newTestnetInitCommand() *cobra.Command {
 			if f.json {
 				return writeJSON(cmd.OutOrStdout(), n.Manifest)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Made network %s in %s: %d orderers, %d channels, %d brokers.\nStart it: raftmig testnet up --dir %s\n",
-				n.Manifest.Name, n.Dir, len(n.Manifest.Orderers), len(n.Manifest.Channels), len(n.Manifest.Brokers), f.dir)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\nStart it: raftmig testnet up --dir %s\n", made(n), f.dir)
 			return err
 		},
 	}
@@ -275,4 +275,11 @@ func firstError(errs ...error) error {
 		}
 	}
 	return nil
+}
+
+// made says what a new network has.
+func made(n *testnet.Network) string {
+	m := n.Manifest
+	return fmt.Sprintf("Made network %s in %s: %s, %s, %s.", m.Name, n.Dir, present.Plural(len(m.Orderers), "orderer"),
+		present.Plural(len(m.Channels), "channel"), present.Plural(len(m.Brokers), "broker"))
 }

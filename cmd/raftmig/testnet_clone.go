@@ -89,8 +89,7 @@ func (f *testnetFlags) printCloned(cmd *cobra.Command, n *testnet.Network) error
 		return writeJSON(cmd.OutOrStdout(), n.Manifest)
 	}
 	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "Made network %s in %s: %d orderers, %d channels, %d brokers.\nNot as in the original:\n",
-		n.Manifest.Name, n.Dir, len(n.Manifest.Orderers), len(n.Manifest.Channels), len(n.Manifest.Brokers))
+	fmt.Fprintf(out, "%s\nNot as in the original:\n", made(n))
 	for _, text := range n.Manifest.Clone.NotKept {
 		fmt.Fprintf(out, "  - %s\n", text)
 	}

@@ -33,7 +33,7 @@ func TestACloneSaysWhatItCouldNotKeep(t *testing.T) {
 	args := []string{"testnet", "clone", "--from", realBlock("ch1"), "--from", realBlock("syschannel"), "--dir", dir}
 	code, out, stderr := inProcess(args...)
 	require.Zero(t, code, stderr)
-	require.Contains(t, out, "3 orderers, 1 channels, 2 brokers.\nNot as in the original:\n  - keys and certificates")
+	require.Contains(t, out, "3 orderers, 1 channel, 2 brokers.\nNot as in the original:\n  - keys and certificates")
 	require.Contains(t, out, "Rehearse on it: raftmig rehearse --dir ")
 	require.Contains(t, stderr, "note: 2 brokers")
 
